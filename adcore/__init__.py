@@ -1,1 +1,21 @@
-"""Exact derivatives of NumPy models, as graphs you can save, within a memory budget in bytes."""
+"""Exact derivatives of NumPy models, as graphs you can save, within a memory budget you can state in bytes.
+
+>>> import numpy as np
+>>> import adcore as ad
+>>> f = lambda x1, x2: x1 * x2 + np.sin(x1)
+>>> ad.value_and_grad(f, wrt=[0, 1])(2.0, 3.0)
+(np.float64(6.909297426825682), (np.float64(2.5838531634528574), np.float64(2.0)))
+"""
+
+import adcore.plugins  # noqa: F401  (fills the registry's doors)
+from adcore.api import differentiate, grad, hessian, hvp, jacobian, jvp, plan, trace, value_and_grad, vjp
+from adcore.control import region, scan
+from adcore.errors import AdcoreError
+from adcore.graph import Graph
+from adcore.opdef import op
+from adcore.tracer import Tracer
+
+__all__ = [
+    "AdcoreError", "Graph", "Tracer", "differentiate", "grad", "hessian", "hvp", "jacobian", "jvp", "op", "plan", "region",
+    "scan", "trace", "value_and_grad", "vjp",
+]  # fmt: skip

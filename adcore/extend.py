@@ -1,3 +1,70 @@
-"""The stranger's door: everything a plugin may import, re-exported."""
+"""The stranger's door: everything a plugin may import, re-exported. Built-in plugins use nothing else.
 
+An op is one decorated function with its rule; a module of ops is a plugin when a distribution names
+it in the entry point group `adcore`:
+
+    [project.entry-points.adcore]
+    acme = "acme_ops"
+
+>>> import numpy as np
+>>> @op("acme::softplus", rule=elementwise(lambda y, x: 1 / (1 + np.exp(-x))), elementwise=True)
+... def softplus(x):
+...     return np.logaddexp(0.0, x)
+>>> float(softplus(0.0))
+0.6931471805599453
+"""
+
+from adcore.backend import Backend, Program, Result
+from adcore.errors import (
+    AdcoreError,
+    CheckError,
+    BudgetError,
+    DifferentiationError,
+    GraphError,
+    InputError,
+    MissingExtraError,
+    OpError,
+    PlanError,
+    RuleError,
+    StrategyError,
+    TraceError,
+)
+from adcore.graph import Check, Graph, Node, Source, Value, affected, bodies, kept, numbering, values
+from adcore.hookspecs import hookimpl
+from adcore.opdef import op
+from adcore.params import (
+    BOOL,
+    DTYPE,
+    FLOAT,
+    GRAPH,
+    GRAPHS,
+    INT,
+    INTS,
+    SHAPE,
+    SIZE,
+    STR,
+    Kind,
+    many,
+    optional,
+)
+from adcore.plan.check import Cost, check
+from adcore.plan.layout import Layout, direct_outputs, lay_out, padded, views
 from adcore.plan.schedule import *  # noqa: F403
+from adcore.plan.steps import Drop as DropValue
+from adcore.plan.steps import Plan, Run, default_plan
+from adcore.registry import Op, find_op, registry, ufunc_infer
+from adcore.rules import ZERO, Along, Rule, Taped, along, elementwise, linear, multilinear
+from adcore.samples import Sample
+from adcore.strategy import Budget, Method, Request, Strategy, bytes_of
+from adcore.trace import Trace, apply, caller, current, op_call
+from adcore.tracer import Tracer
+from adcore.transform import jvp, simplify, splice, vjp
+from adcore.transform.linear import zeros
+from adcore.transform.splice import closed, pruned
+from adcore.transform.split import Split, split
+from adcore.types import AnyType, Dim, Trail, Type, tangent_type, type_of
+
+ADCORE_API = 1
+"""The number of this interface. A plugin may state the one it was written for as `ADCORE_API`."""
+
+__all__ = [name for name in dir() if not name.startswith("_")]

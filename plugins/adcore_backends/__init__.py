@@ -1,1 +1,14 @@
-"""Placeholder."""
+"""The backends that come with adcore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adcore.extend import Backend, hookimpl
+from adcore_backends.numpy import NumpyBackend
+
+
+@hookimpl
+def adcore_register_backends() -> Mapping[str, Backend]:
+    """The NumPy backend."""
+    return {"numpy": NumpyBackend()}

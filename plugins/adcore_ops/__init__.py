@@ -1,1 +1,23 @@
-"""Placeholder."""
+"""The ops that come with adcore, one file per family; each is registered through the strangers' door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from adcore.extend import Op, hookimpl
+from adcore_ops import control, elementwise, matmul, reduce, shape
+
+FAMILIES = (elementwise, shape, reduce, matmul, control)
+
+
+@hookimpl
+def adcore_register_ops() -> Iterable[Op]:
+    """Every op of every family."""
+    return [op for family in FAMILIES for op in family.OPS]
+
+
+@hookimpl
+def adcore_register_functions() -> Mapping[Any, Callable[..., Any]]:
+    """The NumPy functions that are made of ops."""
+    return {key: function for family in FAMILIES for key, function in family.FUNCTIONS.items()}

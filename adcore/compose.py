@@ -1,0 +1,378 @@
+"""What is asked for, composed of what a strategy supplies (jvp, vjp, or both).
+
+kind            arguments        results           from a strategy with vjp       with jvp only
+jvp             xs, x_dots       ys, y_dots        one pass per output element    itself
+vjp             xs, y_bars       ys, x_bars        itself                         one pass per input element
+value_and_grad  xs               y, x_bars         vjp with y_bar = 1
+grad            xs               x_bars            vjp with y_bar = 1
+jacobian        xs               ys, Js            one pass per output element    one per input element
+hvp             xs, vs           gs, H vs          jvp of grad: forward over the strategy
+hessian         xs               gs, H             jacobian of grad, forward
+
+A loop over passes is a scan whose step makes its own unit vector, so it needs no more memory than one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from adcore.errors import DifferentiationError, StrategyError
+from adcore.graph import Graph, Value
+from adcore.registry import find_op
+from adcore.strategy import Budget, Request, Strategy
+from adcore.trace import Trace
+from adcore.tracer import Tracer
+from adcore.transform import jvp as forward
+from adcore.transform import simplify
+from adcore.transform.linear import or_zeros, reshape
+from adcore.transform.splice import call_graph, closed, derived_name
+from adcore.tree import LEAF, Tree, select
+from adcore.types import Type
+
+KINDS = ("jvp", "vjp", "grad", "value_and_grad", "jacobian", "hvp", "hessian")
+
+
+def differentiate(
+    graph: Graph, request: Request, strategy: Strategy, budget: Budget | None = None, wrt_tree: Tree | None = None
+) -> Graph:
+    """The graph of a derivative, simplified. wrt_tree: how results by input are nested (default: a tuple).
+
+    Raises DifferentiationError when the question has no answer, StrategyError for an unknown kind.
+    """
+    if request.kind not in KINDS:
+        raise StrategyError(f"no kind of derivative is called {request.kind!r}", f"known: {', '.join(KINDS)}")
+    _check_request(graph, request)
+    tree = Tree("tuple", (), (LEAF,) * len(request.wrt)) if wrt_tree is None else wrt_tree
+    make = _MAKERS[request.kind]
+    return simplify(make(_Work(graph, request, strategy, budget or Budget(), tree)))
+
+
+class _Work:
+    def __init__(self, graph: Graph, request: Request, strategy: Strategy, budget: Budget, tree: Tree) -> None:
+        self.graph, self.request, self.strategy, self.budget, self.tree = graph, request, strategy, budget, tree
+
+    def base(self, kind: str) -> Graph:
+        """jvp or vjp as the strategy itself makes it."""
+        request = replace(self.request, kind=kind)
+        return simplify(self.strategy.differentiate(self.graph, request, self.budget))
+
+
+def _check_request(graph: Graph, request: Request) -> None:
+    for i in request.wrt:
+        t = graph.inputs[i].type
+        if not t.differentiable:
+            raise DifferentiationError(
+                f"{graph.input_names[i]} is {t}, which has no derivative", f"in graph {graph.name}",
+                "pass a float, or leave it out of wrt",
+            )  # fmt: skip
+    for i in request.of:
+        t = graph.outputs[i].type
+        if not t.differentiable:
+            raise DifferentiationError(f"{graph.output_names[i]} is {t}, which has no derivative", f"in graph {graph.name}")
+
+
+# --- the two directions --------------------------------------------------------------------------
+
+
+def _vjp(work: _Work) -> Graph:
+    made = work.base("vjp") if "vjp" in work.strategy.kinds else _vjp_by_columns(work)
+    y_tree, _ = made.out_tree.children
+    return replace(made, out_tree=Tree("tuple", (), (y_tree, work.tree)))
+
+
+def _jvp(work: _Work) -> Graph:
+    made = work.base("jvp") if "jvp" in work.strategy.kinds else _jvp_by_rows(work)
+    args, kwargs = made.in_tree.children
+    nested = Tree("tuple", (), (*args.children[:-1], work.tree))
+    return replace(made, in_tree=Tree("tuple", (), (nested, kwargs)))
+
+
+def _vjp_by_columns(work: _Work) -> Graph:
+    graph, request = work.graph, work.request
+    trace = Trace()
+    trace.constants.update(graph.constants)
+    bars = [Value(graph.outputs[i].type) for i in request.of]
+    with trace:
+        trace.nodes += graph.nodes
+        y_bars = [trace.wrap(v) for v in bars]
+
+        def product(dots: list[Tracer]) -> list[Any]:
+            total: Any = 0.0
+            for i, y_bar in zip(request.of, y_bars, strict=True):
+                total = total + np.sum(y_bar * dots[i])  # type: ignore[operator]
+            return [total]
+
+        (sums,) = _columns(trace, work, product)
+        x_bars = [s._read() for s in _cut(sums, work)]
+    trace.checks, trace.reports = list(graph.checks), list(graph.reports)
+    from adcore.transform.jvp import with_argument
+
+    return closed(
+        trace, (*graph.inputs, *bars),
+        (*graph.input_names, *(derived_name(graph.output_names[i], "bar") for i in request.of)),
+        (*graph.outputs, *x_bars),
+        (*graph.output_names, *(derived_name(graph.input_names[i], "bar") for i in request.wrt)),
+        with_argument(graph.in_tree, select(graph.out_tree, [i in request.of for i in range(len(graph.outputs))])),
+        Tree("tuple", (), (graph.out_tree, work.tree)),
+        (*graph.signature, "cotangents") if graph.signature else (), f"vjp({graph.name})",
+    )  # fmt: skip
+
+
+def _jvp_by_rows(work: _Work) -> Graph:
+    graph, request = work.graph, work.request
+    trace = Trace()
+    trace.constants.update(graph.constants)
+    dots = [Value(graph.inputs[i].type) for i in request.wrt]
+    with trace:
+        trace.nodes += graph.nodes
+        x_dots = [trace.wrap(v) for v in dots]
+
+        def product(bars: list[Tracer]) -> list[Any]:
+            total: Any = 0.0
+            for x_dot, x_bar in zip(x_dots, bars, strict=True):
+                total = total + np.sum(x_bar * x_dot)  # type: ignore[operator]
+            return [total]
+
+        (sums,) = _rows(trace, work, product)
+        y_dots = {i: s for i, s in zip(request.of, _cut_by(sums, [graph.outputs[i].type for i in request.of]), strict=True)}
+        has = [v.type.differentiable for v in graph.outputs]
+        found = [
+            (i, or_zeros(y_dots.get(i), trace, v.type)._read()) for i, v in enumerate(graph.outputs) if has[i]
+        ]
+    trace.checks, trace.reports = list(graph.checks), list(graph.reports)
+    from adcore.transform.jvp import with_argument
+
+    return closed(
+        trace, (*graph.inputs, *dots),
+        (*graph.input_names, *(derived_name(graph.input_names[i], "dot") for i in request.wrt)),
+        (*graph.outputs, *(v for _, v in found)),
+        (*graph.output_names, *(derived_name(graph.output_names[i], "dot") for i, _ in found)),
+        with_argument(graph.in_tree, work.tree), Tree("tuple", (), (graph.out_tree, select(graph.out_tree, has))),
+        (*graph.signature, "tangents") if graph.signature else (), f"jvp({graph.name})",
+    )  # fmt: skip
+
+
+# --- loops over unit vectors ---------------------------------------------------------------------
+
+Product = Callable[[list[Any]], list[Any]]
+
+
+def _columns(trace: Trace, work: _Work, product: Product) -> list[Tracer]:
+    """What `product` makes of the output tangents, stacked over the unit vectors of the inputs.
+
+    product: from the tangents of all outputs (by position; missing ones are zero) to arrays.
+    """
+    graph, request = work.graph, work.request
+    tangent = work.base("jvp")
+    types = [graph.inputs[i].type for i in request.wrt]
+    n_y = len(graph.outputs)
+    differentiable = [i for i, v in enumerate(graph.outputs) if v.type.differentiable]
+
+    def one_pass(args: list[Tracer], units: list[Tracer]) -> list[Tracer]:
+        found = dict(zip(differentiable, call_graph(_now(), tangent, [*args, *units])[n_y:], strict=True))
+        return [found.get(i) for i in range(n_y)]  # type: ignore[misc]
+
+    return _loop(trace, graph, types, one_pass, product)
+
+
+def _rows(trace: Trace, work: _Work, product: Product) -> list[Tracer]:
+    """The same for the input cotangents, over the unit vectors of the outputs."""
+    graph, request = work.graph, work.request
+    cotangent = work.base("vjp")
+    types = [graph.outputs[i].type for i in request.of]
+
+    def one_pass(args: list[Tracer], units: list[Tracer]) -> list[Tracer]:
+        return call_graph(_now(), cotangent, [*args, *units])[len(graph.outputs) :]
+
+    return _loop(trace, graph, types, one_pass, product)
+
+
+def _now() -> Trace:
+    from adcore.trace import current
+
+    trace = current()
+    assert trace is not None
+    return trace
+
+
+def _loop(
+    trace: Trace, graph: Graph, types: Sequence[Any], one_pass: Callable[..., list[Tracer]], product: Product
+) -> list[Tracer]:
+    """A scan over the unit vectors of these types: what `product` makes of every pass, stacked."""
+    sizes = [t.size for t in types]
+    inner = Trace(trace)
+    counter = Value(Type(np.dtype(np.int64), ()))
+    with inner:
+        i = inner.wrap(counter)
+        args = [inner.wrap(inner.value_of(trace.wrap(v))) for v in graph.inputs]
+        units, start = [], 0
+        for t, n in zip(types, sizes, strict=True):
+            hot = np.equal(np.arange(start, start + n), i).astype(t.dtype)  # type: ignore[call-overload]
+            units.append(reshape(hot, shape=t.shape, rank=1) if t.shape != (n,) else hot)
+            start += n
+        results = [inner.lift(r) for r in product(one_pass(args, units))]
+        following = (i + 1)._read()  # type: ignore[operator]
+    captured = list(inner.captured)
+    step = closed(
+        inner, [counter, *inner.captured.values()], [f"in{k}" for k in range(1 + len(captured))],
+        [following, *results], [f"out{k}" for k in range(1 + len(results))], name=f"pass({graph.name})",
+    )  # fmt: skip
+    first = trace.wrap(trace.constant(np.zeros((), np.int64)))
+    found = find_op("core::scan")(
+        first, *(trace.wrap(v) for v in captured),
+        step=simplify(step), length=sum(sizes), carries=1, scanned=0, trails=(), reverse=False,
+    )  # fmt: skip
+    return list(found[1:])
+
+
+def _cut(stacked: Tracer, work: _Work) -> list[Tracer]:
+    return _cut_by(stacked, [work.graph.inputs[i].type for i in work.request.wrt])
+
+
+def _cut_by(stacked: Tracer, types: Sequence[Any]) -> list[Tracer]:
+    """A vector over all elements, cut into arrays of these types."""
+    found, start = [], 0
+    for t in types:
+        part: Any = stacked[start : start + t.size]
+        part = np.reshape(part, t.shape)
+        found.append(part if part.dtype == t.dtype else part.astype(t.dtype))
+        start += t.size
+    return found
+
+
+# --- what is made of them ------------------------------------------------------------------------
+
+
+def _scalar_output(work: _Work) -> int:
+    graph, request = work.graph, work.request
+    if len(request.of) != 1:
+        raise DifferentiationError(
+            f"a gradient is of one output; {graph.name} has {len(request.of)}", instead="name it with of=, or ask for the jacobian"
+        )
+    t = graph.outputs[request.of[0]].type
+    if not isinstance(t, Type) or t.shape or t.dtype.kind != "f":
+        raise DifferentiationError(
+            f"a gradient is of one real number; {graph.name} gives {t}",
+            instead="sum it up, or ask for the jacobian" if t.shape else "a complex result needs holomorphic=True",
+        )
+    return request.of[0]
+
+
+def _value_and_grad(work: _Work) -> Graph:
+    of = _scalar_output(work)
+    both = _vjp(work)
+    graph = work.graph
+    one = np.ones((), graph.outputs[of].type.dtype)  # type: ignore[union-attr]
+    one.flags.writeable = False
+    args, kwargs = both.in_tree.children
+    return replace(
+        both,
+        inputs=graph.inputs, input_names=graph.input_names, in_tree=graph.in_tree, signature=graph.signature,
+        constants={**both.constants, both.inputs[-1]: one}, name=f"value_and_grad({graph.name})",
+    )  # fmt: skip
+
+
+def _grad(work: _Work) -> Graph:
+    both = _value_and_grad(work)
+    n = len(work.graph.outputs)
+    return replace(
+        both, outputs=both.outputs[n:], output_names=both.output_names[n:], out_tree=work.tree, name=f"grad({work.graph.name})"
+    )
+
+
+def _jacobian(work: _Work) -> Graph:
+    graph, request = work.graph, work.request
+    trace = Trace()
+    trace.constants.update(graph.constants)
+    n_in = sum(graph.inputs[i].type.size for i in request.wrt)  # type: ignore[union-attr]
+    n_out = sum(graph.outputs[i].type.size for i in request.of)  # type: ignore[union-attr]
+    by_columns = "jvp" in work.strategy.kinds and ("vjp" not in work.strategy.kinds or n_in <= n_out)
+    with trace:
+        trace.nodes += graph.nodes
+        blocks = _jacobian_columns(trace, work) if by_columns else _jacobian_rows(trace, work)
+        outputs = [b._read() for b in blocks]
+    trace.checks, trace.reports = list(graph.checks), list(graph.reports)
+    names = [
+        f"{derived_name(graph.output_names[i], 'jac')}:{graph.input_names[j]}" for i in request.of for j in request.wrt
+    ]
+    nested = iter([work.tree] * len(request.of))
+    return closed(
+        trace, graph.inputs, graph.input_names, (*graph.outputs, *outputs), (*graph.output_names, *names),
+        graph.in_tree, Tree("tuple", (), (graph.out_tree, _replace_leaves(graph.out_tree, request.of, nested))),
+        graph.signature, f"jacobian({graph.name})",
+    )  # fmt: skip
+
+
+def _replace_leaves(tree: Tree, of: Sequence[int], nested: Any) -> Tree:
+    """The tree of results with each differentiated leaf replaced by the tree of its blocks."""
+    position = iter(range(tree.leaves))
+
+    def walk(t: Tree) -> Tree:
+        if t.kind == "leaf":
+            return next(nested) if next(position) in of else Tree("static")  # type: ignore[no-any-return]
+        return replace(t, children=tuple(walk(c) for c in t.children))
+
+    return walk(tree)
+
+
+def _jacobian_columns(trace: Trace, work: _Work) -> list[Tracer]:
+    graph, request = work.graph, work.request
+    stacked = _columns(trace, work, lambda dots: [dots[i] for i in request.of])
+    blocks = []
+    for i, columns in zip(request.of, stacked, strict=True):
+        shape, start = graph.outputs[i].type.shape, 0  # type: ignore[union-attr]
+        for j in request.wrt:
+            t: Any = graph.inputs[j].type
+            block = np.moveaxis(columns[start : start + t.size], 0, -1)  # type: ignore[call-overload]
+            blocks.append(np.reshape(block, shape + t.shape))
+            start += t.size
+    return blocks
+
+
+def _jacobian_rows(trace: Trace, work: _Work) -> list[Tracer]:
+    graph, request = work.graph, work.request
+    stacked = _rows(trace, work, lambda bars: bars)
+    blocks, start = [], 0
+    for i in request.of:
+        t: Any = graph.outputs[i].type
+        for j, rows in zip(request.wrt, stacked, strict=True):
+            shape = graph.inputs[j].type.shape  # type: ignore[union-attr]
+            blocks.append(np.reshape(rows[start : start + t.size], t.shape + shape))  # type: ignore[call-overload]
+        start += t.size
+    return blocks
+
+
+def _hvp(work: _Work) -> Graph:
+    gradient = simplify(_grad(work))
+    made = forward(gradient, work.request.wrt, work.strategy.methods)
+    args, kwargs = made.in_tree.children
+    nested = Tree("tuple", (), (*args.children[:-1], work.tree))
+    return replace(made, in_tree=Tree("tuple", (), (nested, kwargs)), name=f"hvp({work.graph.name})")
+
+
+class _Forward(Strategy):
+    """Plain forward mode, for the outer derivative of a Hessian."""
+
+    name = "forward"
+    kinds = frozenset({"jvp"})
+
+    def differentiate(self, graph: Graph, request: Request, budget: Budget) -> Graph:
+        return forward(graph, request.wrt, self.methods)
+
+
+def _hessian(work: _Work) -> Graph:
+    gradient = simplify(_grad(work))
+    request = Request("jacobian", work.request.wrt, tuple(range(len(gradient.outputs))))
+    outer = _Work(gradient, request, _Forward(methods=work.strategy.methods), work.budget, work.tree)
+    return replace(_jacobian(outer), name=f"hessian({work.graph.name})")
+
+
+_MAKERS: dict[str, Callable[[_Work], Graph]] = {
+    "jvp": _jvp, "vjp": _vjp, "grad": _grad, "value_and_grad": _value_and_grad, "jacobian": _jacobian, "hvp": _hvp,
+    "hessian": _hessian,
+}  # fmt: skip
+

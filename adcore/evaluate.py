@@ -1,0 +1,103 @@
+"""Running graphs: arguments to leaves, leaves to a compiled program, outputs back to the nesting of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from adcore.backend import Program, find_backend
+from adcore.errors import InputError
+from adcore.graph import Graph
+from adcore.plan.steps import Plan, default_plan
+from adcore.trace import current
+from adcore.tracer import Tracer
+from adcore.tracing import is_leaf
+from adcore.transform import simplify, splice
+from adcore.tree import Tree, flatten, paths, unflatten
+
+_programs: WeakKeyDictionary[Graph, dict[str, Program]] = WeakKeyDictionary()
+
+
+def program_of(graph: Graph, backend: str = "numpy", plan: Callable[[Graph], Plan] | None = None) -> Program:
+    """The compiled graph, made once per graph and backend; with a plan of one's own, made anew."""
+    if plan is not None:
+        return find_backend(backend).compile(plan(graph))
+    known = _programs.setdefault(graph, {})
+    if backend not in known:
+        known[backend] = find_backend(backend).compile(default_plan(simplify(graph)))
+    return known[backend]
+
+
+def leaves_of(graph: Graph, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """The leaves of these arguments, in the order of the graph's inputs.
+
+    Raises InputError when arguments are missing, unknown, or nested otherwise.
+    """
+    args_tree, kwargs_tree = graph.in_tree.children
+    n = len(args_tree.children)
+    names = [*graph.signature[:n], *(f"arg{i}" for i in range(len(graph.signature), n))]
+    given = list(args)
+    extra = dict(kwargs)
+    where = f"graph {graph.name} takes {', '.join((*names, *kwargs_tree.keys)) or 'nothing'}"
+    if len(given) > n:
+        raise InputError(f"{len(given)} arguments were given, {n} are taken", where)
+    for name in names[len(given) :]:
+        if name not in extra:
+            raise InputError(f"argument {name} is missing", where)
+        given.append(extra.pop(name))
+    for name in kwargs_tree.keys:
+        if name not in extra:
+            raise InputError(f"argument {name} is missing", where)
+    unknown = [k for k in extra if k not in kwargs_tree.keys]
+    if unknown:
+        raise InputError(f"argument {unknown[0]} is unknown, or given twice", where)
+    ordered = {k: extra[k] for k in kwargs_tree.keys}
+    leaves, tree = flatten((tuple(given), ordered), is_leaf)
+    if tree != graph.in_tree:
+        _explain_nesting(graph, tree, names)
+    return leaves
+
+
+def _explain_nesting(graph: Graph, tree: Tree, names: Sequence[str]) -> None:
+    """Raise InputError for the first argument that is nested otherwise; forgive other classes of records."""
+    for wanted, found, name in zip(
+        (*graph.in_tree.children[0].children, *graph.in_tree.children[1].children),
+        (*tree.children[0].children, *tree.children[1].children),
+        (*names, *graph.in_tree.children[1].keys), strict=True,
+    ):  # fmt: skip
+        if paths(wanted, name) != paths(found, name):
+            raise InputError(
+                f"argument {name} holds {', '.join(paths(found, name)) or 'no array'}",
+                f"graph {graph.name} takes {', '.join(paths(wanted, name)) or f'no array, but {wanted.value!r}'}",
+            )
+
+
+def call(graph: Graph, *args: Any, **kwargs: Any) -> Any:
+    """The graph at these arguments: recorded if any is traced, else run."""
+    leaves = leaves_of(graph, args, kwargs)
+    return unflatten(graph.out_tree, run_leaves(graph, leaves))
+
+
+def run_leaves(graph: Graph, leaves: Sequence[Any], program: Program | None = None) -> list[Any]:
+    """The outputs for these inputs, scalars as NumPy scalars."""
+    trace = current()
+    if trace is not None and any(isinstance(x, Tracer) for x in leaves):
+        values = [trace.lift(x, None if isinstance(x, Tracer) else _dtype(v)) for x, v in zip(leaves, graph.inputs, strict=True)]
+        for value, v, name in zip(values, graph.inputs, graph.input_names, strict=True):
+            if value.type != v.type:
+                raise InputError(f"{name} is {value.type}, where {v.type} is needed", f"input of graph {graph.name}")
+        return [trace.wrap(v) for v in splice(trace, graph, values)]
+    return [scalar(a) for a in (program or program_of(graph)).all(*leaves)]
+
+
+def _dtype(v: Any) -> np.dtype[Any]:
+    dtype: np.dtype[Any] = v.type.dtype
+    return dtype
+
+
+def scalar(a: Any) -> Any:
+    """An array of shape () as the NumPy scalar that a NumPy function would return."""
+    return a[()] if a.ndim == 0 else a

@@ -1,0 +1,253 @@
+"""Where the bytes of a plan lie: one arena for all intermediate values, offsets fixed before anything runs.
+
+Every value has a place:
+  input     the caller's array            constant   an array of the graph
+  arena     a range of the arena          fresh      made by the op itself, which takes no place for its result
+  output    made when it is produced, handed to the caller (in a body: the caller's place)
+  view      within the place of its base
+
+The arena is laid out by walking the plan: a value takes the best fitting free range when its node
+runs, and gives it back when the last value that shares it is dropped. What a node needs beside its
+results (scratch, the arenas of its sub-graphs, contiguous copies of strided inputs for these) is a
+range that lives while the node runs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adcore.graph import Graph, Node, Value, bodies, kept, values
+from adcore.registry import find_op
+from adcore.types import AnyType, Trail, Type
+
+if TYPE_CHECKING:
+    from adcore.plan.steps import Plan
+
+ALIGN = 64
+"""Every range starts at a multiple of this many bytes."""
+
+Strides = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The arena of a plan.
+
+    places: per step, one place for each output of the node that runs: an offset in the arena
+        (bytes), or "fresh", "output" or "view". Empty for other steps.
+    scratch: per step, offset of the node's scratch range, or -1.
+    needs: what each node that has a scratch range keeps there.
+    """
+
+    arena_bytes: int
+    places: tuple[tuple[int | str, ...], ...]
+    scratch: tuple[int, ...]
+    needs: Mapping[int, Needs]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The parts of a node's scratch range, as offsets in it.
+
+    own: of the op's scratch, always 0. bodies: of the arena of each sub-graph, by param name.
+    copies: of the contiguous copy of each strided input, by position.
+    """
+
+    nbytes: int
+    bodies: Mapping[str, int]
+    copies: Mapping[int, int]
+
+
+# --- views ---------------------------------------------------------------------------------------
+
+
+def c_strides(t: Type) -> Strides:
+    """The strides, in bytes, of a C-contiguous array of that type."""
+    strides = [t.dtype.itemsize] * len(t.shape)
+    for i in range(len(t.shape) - 2, -1, -1):
+        strides[i] = strides[i + 1] * max(t.shape[i + 1], 1)
+    return tuple(strides)
+
+
+def views(graph: Graph) -> dict[Value, Strides]:
+    """The values that share the memory of the first input of their node, with their strides."""
+    found: dict[Value, Strides] = {}
+    for node in graph.nodes:
+        op = find_op(node.op)
+        if op.view is None:
+            continue
+        x = node.inputs[0]
+        assert isinstance(x.type, Type)
+        strides = op.view(x.type, found.get(x) or c_strides(x.type), node.params)
+        if strides is not None:
+            found[node.outputs[0]] = strides
+    return found
+
+
+def strided(v: Value, viewed: Mapping[Value, Strides]) -> bool:
+    """True when the array of a value is not C-contiguous."""
+    t = v.type
+    if v not in viewed or not isinstance(t, Type):
+        return False
+    return any(n > 1 and s != c for n, s, c in zip(t.shape, viewed[v], c_strides(t), strict=True))
+
+
+def direct_outputs(graph: Graph, viewed: Mapping[Value, Strides]) -> set[Value]:
+    """The kept values that their node writes straight into their place: made by a node, and no view."""
+    made = {v for node in graph.nodes for v in node.outputs}
+    return {v for v in kept(graph) if v in made and v not in viewed}
+
+
+# --- the arena -----------------------------------------------------------------------------------
+
+
+class Arena:
+    """Free ranges by offset; gives the smallest that fits, else grows. All sizes are multiples of ALIGN."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def take(self, nbytes: int) -> int:
+        """The offset of a range of that many bytes."""
+        need = padded(nbytes)
+        if not need:
+            return 0
+        best, least = -1, 0
+        for i, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
+            room = end - start
+            if room >= need and (best < 0 or room < least):
+                best, least = i, room
+                if room == need:
+                    break
+        if best < 0:
+            if self._ends and self._ends[-1] == self.size:  # grow the last free range
+                self._ends.pop()
+                offset = self._starts.pop()
+            else:
+                offset = self.size
+            self.size = offset + need
+            return offset
+        offset = self._starts[best]
+        self._starts[best] += need
+        if self._starts[best] == self._ends[best]:
+            del self._starts[best], self._ends[best]
+        return offset
+
+    def give(self, offset: int, nbytes: int) -> None:
+        """Take back a range; it joins its neighbours."""
+        if not nbytes:
+            return
+        end = offset + padded(nbytes)
+        i = bisect_left(self._starts, offset)
+        if i < len(self._starts) and self._starts[i] == end:
+            end = self._ends[i]
+            del self._starts[i], self._ends[i]
+        if i > 0 and self._ends[i - 1] == offset:
+            self._ends[i - 1] = end
+        else:
+            self._starts.insert(i, offset)
+            self._ends.insert(i, end)
+
+
+def padded(nbytes: int) -> int:
+    """That many bytes, rounded up to ALIGN."""
+    return -(-nbytes // ALIGN) * ALIGN
+
+
+def place_bytes(t: AnyType) -> int:
+    """Bytes that a value takes in the arena: every buffer of a trail starts aligned."""
+    if isinstance(t, Trail):
+        return sum(padded(s.nbytes) for s in t.stacked)
+    return t.nbytes
+
+
+# --- the layout ----------------------------------------------------------------------------------
+
+
+def lay_out(plan: Plan) -> Layout:
+    """The layout of a plan that obeys the law of plans. Deterministic; near linear in the steps."""
+    from adcore.plan.steps import Run
+
+    graph = plan.graph
+    number = tuple(values(graph))
+    viewed = views(graph)
+    outputs = direct_outputs(graph, viewed)
+    needs = node_needs(plan, viewed)
+    arena = Arena()
+    root: dict[Value, Value] = {}
+    sharing: dict[Value, int] = {}  # live values per storage
+    at: dict[Value, int] = {}  # offset of a storage in the arena
+    places: list[tuple[int | str, ...]] = []
+    scratch: list[int] = []
+    for step in plan.steps:
+        if not isinstance(step, Run):
+            base = root.get(number[step.value])
+            places.append(())
+            scratch.append(-1)
+            if base is not None:
+                sharing[base] -= 1
+                if not sharing[base] and base in at:
+                    arena.give(at.pop(base), place_bytes(base.type))
+            continue
+        node = graph.nodes[step.node]
+        if node.outputs and node.outputs[0] in viewed:
+            base = root.get(node.inputs[0], node.inputs[0])
+            root[node.outputs[0]] = base
+            sharing[base] = sharing.get(base, 0) + 1
+            places.append(("view",))
+            scratch.append(-1)
+            continue
+        takes_place = find_op(node.op).out
+        found: list[int | str] = []
+        for v in node.outputs:
+            root[v], sharing[v] = v, 1
+            if v in outputs or not takes_place:
+                found.append("output" if takes_place else "fresh")
+            else:
+                at[v] = arena.take(place_bytes(v.type))
+                found.append(at[v])
+        places.append(tuple(found))
+        need = needs[step.node].nbytes if step.node in needs else 0
+        offset = arena.take(need) if need else -1
+        if need:
+            arena.give(offset, need)
+        scratch.append(offset)
+    return Layout(arena.size, tuple(places), tuple(scratch), needs)
+
+
+def node_needs(plan: Plan, viewed: Mapping[Value, Strides]) -> dict[int, Needs]:
+    """What nodes keep in their scratch range, for those that need one."""
+    arenas: dict[int, int] = {}
+    found: dict[int, Needs] = {}
+    for i, node in enumerate(plan.graph.nodes):
+        own = _own_scratch(node)
+        inner = [name for name, _ in bodies(node)]
+        if not own and not inner:
+            continue
+        at = padded(own)
+        starts: dict[str, int] = {}
+        for name in inner:
+            body = plan.bodies.get((i, name))
+            if body is None:
+                continue  # the validator says so
+            if id(body) not in arenas:
+                arenas[id(body)] = lay_out(body).arena_bytes
+            starts[name] = at
+            at += padded(arenas[id(body)])
+        copies: dict[int, int] = {}
+        for j, v in enumerate(node.inputs):
+            if inner and strided(v, viewed):
+                copies[j] = at
+                at += padded(v.type.nbytes)
+        found[i] = Needs(at, starts, copies)
+    return found
+
+
+def _own_scratch(node: Node) -> int:
+    op = find_op(node.op)
+    return op.scratch(tuple(v.type for v in node.inputs), node.params) if op.scratch else 0

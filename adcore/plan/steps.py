@@ -1,0 +1,100 @@
+"""The plan: when each node of a graph runs, and when each value is dropped.
+
+plan ::= step*                     for one graph
+step ::= run node                  all inputs must be live; makes the outputs live (again, if it ran before)
+       | drop value                frees its bytes, unless a live view still shares them
+
+Values are numbered as in `adcore.graph.numbering`, nodes by their position, so a plan is plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from adcore.graph import Graph, bodies, kept, numbering
+from adcore.plan.schedule import Schedule
+
+if TYPE_CHECKING:
+    from adcore.plan.check import Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Execute node number `node`."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Forget value number `value`."""
+
+    value: int
+
+
+Step: TypeAlias = Run | Drop
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The steps for one graph, the plans of its nodes' sub-graphs, the schedules of its trails.
+
+    bodies: (node, param) -> Plan. trails: number of the trail's value -> Schedule; default: keep it whole.
+    strategy, reason: who made the plan and why, for people.
+    """
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    bodies: Mapping[tuple[int, str], Plan] = field(default_factory=dict)
+    trails: Mapping[int, Schedule] = field(default_factory=dict)
+    strategy: str = ""
+    reason: str = ""
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What the plan costs, by the validator: peak bytes, runs, forward steps, disk traffic."""
+        from adcore.plan.check import check
+
+        return check(self)
+
+    def explain(self) -> str:
+        """The cost in words: peak, what is live there, what is run more than once."""
+        from adcore.plan.explain import explain
+
+        return explain(self)
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """Live bytes after every step, for pictures: step, node, op, bytes."""
+        from adcore.plan.explain import timeline
+
+        return timeline(self)
+
+
+def default_plan(graph: Graph, strategy: str = "", reason: str = "") -> Plan:
+    """Graph order, every value dropped right after its last use; trails kept whole."""
+    number = numbering(graph)
+    last: dict[int, int] = {}
+    for i, node in enumerate(graph.nodes):
+        for v in (*node.inputs, *node.outputs):
+            last[number[v]] = i
+    own = len(graph.inputs) + len(graph.constants)
+    for v in kept(graph):
+        last.pop(number[v], None)
+    ending: dict[int, list[int]] = {}
+    for v, i in last.items():
+        if v >= own:
+            ending.setdefault(i, []).append(v)
+    steps: list[Step] = []
+    inner: dict[tuple[int, str], Plan] = {}
+    known: dict[int, Plan] = {}
+    for i, node in enumerate(graph.nodes):
+        steps.append(Run(i))
+        steps += [Drop(v) for v in ending.get(i, ())]
+        for name, body in bodies(node):
+            if id(body) not in known:
+                known[id(body)] = default_plan(body)
+            inner[i, name] = known[id(body)]
+    return Plan(graph, tuple(steps), inner, strategy=strategy, reason=reason)

@@ -1,0 +1,417 @@
+"""Tracers: handles that name a value of a graph while Python runs, and behave like NumPy arrays.
+
+A tracer may be rebound: `x[0] = 1` and `x += 1` record a new value and let the handle name it. A
+view (basic index, transpose, reshape) keeps its base: it is read again when the base has changed,
+and a write through it rebinds the base. Scalars and arrays are two classes, because NumPy asks an
+object for `len` and items before it asks whether it can be converted, and would hide our error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from adcore import registry as _registry
+from adcore.errors import TraceError
+from adcore.graph import Value
+from adcore.index import read_index, write_index
+from adcore.registry import find_op, registry
+from adcore.trace import Trace, apply, caller, current
+from adcore.types import Type
+
+class Tracer:
+    """A handle on a value of a graph under construction. Made by tracing, never by hand."""
+
+    __slots__ = ("_base", "_put", "_seen", "_take", "_trace", "_value", "strided")
+    __array_priority__ = 1000.0
+
+    def __init__(self, trace: Trace, value: Value) -> None:
+        self._trace = trace
+        self._value = value
+        self._base: Tracer | None = None
+        self._seen: Value | None = None
+        self.strided = False  # in NumPy its memory would not be contiguous
+        self._take: Callable[[Tracer], Tracer] | None = None
+        self._put: Callable[[Tracer, Tracer], Tracer] | None = None
+
+    # --- what it names, and how it is rebound ----------------------------------------------------
+
+    def _read(self) -> Value:
+        if self._base is not None:
+            value = self._base._read()
+            if value is not self._seen:
+                assert self._take is not None
+                with self._trace:  # it may be read inside an inner trace
+                    self._value = self._take(self._trace.wrap(value))._read()
+                self._seen = value
+        return self._value
+
+    def _write(self, new: Value) -> None:
+        if current() is not self._trace:
+            raise TraceError(
+                "a traced array of an outer function was written to inside an inner transform",
+                f"at {caller()}",
+                "pass it as an argument and return the new value",
+            )
+        if self._base is not None:
+            assert self._put is not None
+            self._base._write(self._put(self._trace.wrap(self._base._read()), self._trace.wrap(new))._value)
+            self._seen = self._base._value
+        self._value = new
+
+    def tied(
+        self, result: Tracer, take: Callable[[Tracer], Tracer], put: Callable[[Tracer, Tracer], Tracer]
+    ) -> Tracer:
+        """The result of a view op, tied to this handle."""
+        if isinstance(result, ArrayTracer) and self._trace is current():
+            result.strided = self.strided
+            result._base, result._seen, result._take, result._put = self, self._read(), take, put
+        return result
+
+    @property
+    def _type(self) -> Type:
+        t = self._value.type
+        assert isinstance(t, Type)
+        return t
+
+    # --- array attributes ------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self._type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._type.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._type.size
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self._type.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return self._type.nbytes
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """The axes reversed."""
+        return np.transpose(self)  # type: ignore[call-overload]
+
+    @property
+    def real(self) -> Any:
+        """Real part."""
+        return np.real(self)  # type: ignore[call-overload]
+
+    @property
+    def imag(self) -> Any:
+        """Imaginary part."""
+        return np.imag(self)  # type: ignore[call-overload]
+
+    def __getattr__(self, name: str) -> Any:
+        """Methods of ndarray that NumPy also has as functions, and ufuncs for arrays of tracers."""
+        if name in _METHODS or (not name.startswith("_") and isinstance(getattr(np, name, None), np.ufunc)):
+            function = getattr(np, name)
+            return lambda *args, **kwargs: function(self, *args, **kwargs)
+        raise AttributeError(f"a traced {self._type} has no attribute {name!r}")
+
+    # --- NumPy's protocols -----------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        where = kwargs.pop("where", True)
+        key = ufunc if method == "__call__" else (ufunc, method)
+        function = registry().functions.get(key)
+        if function is None:
+            spelling = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+            raise _not_recorded(spelling, inputs)
+        dtype = kwargs.pop("dtype", None)
+        kwargs = {k: v for k, v in kwargs.items() if not (k == "casting" and v == "same_kind")}
+        if dtype is not None and method == "__call__":
+            inputs = tuple(np.asarray(x, dtype) if not isinstance(x, Tracer) else x.astype(dtype) for x in inputs)
+        elif dtype is not None:
+            kwargs["dtype"] = dtype
+        result = _call(function, inputs, kwargs)
+        return _deliver(result, out, where)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        function = registry().functions.get(func)
+        if function is None:
+            raise _not_recorded(f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}", args)
+        return _call(function, args, kwargs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        """The array API namespace: NumPy itself, whose functions reach tracers."""
+        return np
+
+    # --- operators -------------------------------------------------------------------------------
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<traced {self._type}>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __bool__(self) -> bool:
+        raise TraceError(
+            f"`if` was asked about a traced {self._type}, which has no value while tracing",
+            f"made by {self._trace.origin(self)}, asked at {caller()}",
+            "to choose per element use np.where(c, a, b); to run one branch use adcore.cond(c, f, g, x)",
+        )
+
+    def _number(self, kind: str) -> TraceError:
+        return TraceError(
+            f"{kind} was asked of a traced {self._type}, which has no value while tracing",
+            f"made by {self._trace.origin(self)}, asked at {caller()}",
+            "use NumPy's function in place of math's; assign into np.zeros_like of a traced array, or "
+            "build the array with np.stack; a number that steers the program is passed as static",
+        )
+
+    def __float__(self) -> float:
+        raise self._number("float(x)")
+
+    def __int__(self) -> int:
+        raise self._number("int(x)")
+
+    def __index__(self) -> int:
+        raise self._number("an index or a loop count")
+
+    def __complex__(self) -> complex:
+        raise self._number("complex(x)")
+
+    def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
+        """The same values in another dtype."""
+        return apply(find_op("core::convert"), (self,), {"dtype": dtype})
+
+    def copy(self, order: str = "C") -> Any:
+        """A new handle on the same value: writes to one do not reach the other."""
+        return self._trace.wrap(self._read())
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def item(self, *args: Any) -> Any:
+        """The element: itself, traced."""
+        return self[args] if args else np.reshape(self, ())  # type: ignore[call-overload]
+
+    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
+        """The same elements in another shape."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)  # type: ignore[call-overload]
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in another order; reversed if none is given."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return np.transpose(self, order)  # type: ignore[call-overload]
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TraceError(f"a traced {self._type} has no items", f"at {caller()}", "index an array")
+
+
+class ScalarTracer(Tracer):
+    """A tracer of shape (). It has no `len`, no items and no iterator."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        return read_index(self, index)
+
+
+class ArrayTracer(Tracer):
+    """A tracer with at least one axis."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(self.shape[0]))
+
+    def __getitem__(self, index: Any) -> Any:
+        return read_index(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._write(write_index(self, index, value))
+
+    def fill(self, value: Any) -> None:
+        """Set all elements."""
+        self[...] = value
+
+    def sort(self, axis: int = -1) -> None:
+        """Sort in place."""
+        self[...] = np.sort(self, axis)  # type: ignore[call-overload]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        """An object array of traced scalars: slow, but nothing is lost. Refused for large arrays."""
+        if dtype is not None and np.dtype(dtype) != object:
+            raise self._number(f"conversion to {np.dtype(dtype)}")
+        if self.size > 4096:
+            raise TraceError(
+                f"np.array or np.asarray was asked for a traced {self._type}",
+                f"made by {self._trace.origin(self)}, asked at {caller()}",
+                "use the traced array as it is; NumPy's functions take it",
+            )
+        flat = np.reshape(self, -1)  # type: ignore[call-overload]
+        cells = np.empty(self.size, object)
+        for i in range(self.size):
+            cells[i] = flat[i]
+        return cells.reshape(self.shape)
+
+
+_METHODS = frozenset(
+    "all any argmax argmin argsort choose clip compress conj cumprod cumsum diagonal dot imag max mean min nonzero "
+    "prod ptp ravel real repeat round searchsorted squeeze std sum swapaxes take trace var conjugate".split()
+)
+
+
+def _operators() -> None:
+    """Python's operators are NumPy's ufuncs; the in-place ones rebind an array and give a new scalar."""
+
+    def binary(name: str, ufunc: np.ufunc) -> None:
+        def forward(self: Tracer, other: Any) -> Any:
+            if not _fits(other):
+                return NotImplemented
+            return self.__array_ufunc__(ufunc, "__call__", self, other)
+
+        def backward(self: Tracer, other: Any) -> Any:
+            if not _fits(other):
+                return NotImplemented
+            return self.__array_ufunc__(ufunc, "__call__", other, self)
+
+        def in_place(self: ArrayTracer, other: Any) -> Any:
+            self[...] = _in_place_cast(self, forward(self, other))
+            return self
+
+        setattr(Tracer, f"__{name}__", forward)
+        if name not in ("lt", "le", "eq", "ne", "gt", "ge"):
+            setattr(Tracer, f"__r{name}__", backward)
+            setattr(ArrayTracer, f"__i{name}__", in_place)
+
+    for name, ufunc in {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide,
+        "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul,
+        "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+        "lshift": np.left_shift, "rshift": np.right_shift,
+        "lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal,
+        "gt": np.greater, "ge": np.greater_equal,
+    }.items():  # fmt: skip
+        binary(name, ufunc)
+    for name, ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert, "pos": np.positive}.items():
+        setattr(Tracer, f"__{name}__", lambda self, u=ufunc: self.__array_ufunc__(u, "__call__", self))
+    Tracer.__round__ = lambda self, ndigits=0: np.round(self, ndigits or 0)  # type: ignore[attr-defined]
+
+
+def _fits(other: Any) -> bool:
+    return isinstance(other, Tracer | np.ndarray | np.generic | bool | int | float | complex | list | tuple)
+
+
+def _in_place_cast(target: Tracer, result: Any) -> Any:
+    if not np.can_cast(result.dtype, target.dtype, "same_kind"):
+        raise TraceError(
+            f"an in-place operation gives {result.dtype.name}, which does not fit a traced {target._type}",
+            f"at {caller()}",
+            "write x = x + y in place of x += y",
+        )
+    return result
+
+
+_operators()
+
+
+def handle(trace: Trace, value: Value) -> Tracer:
+    """A tracer of the right class."""
+    t = value.type
+    if isinstance(t, Type) and t.shape:
+        return ArrayTracer(trace, value)
+    return ScalarTracer(trace, value)
+
+
+def has_tracer(x: Any) -> bool:
+    """True for an object array, list or tuple that holds a tracer."""
+    if isinstance(x, np.ndarray):
+        return x.dtype == object and any(isinstance(e, Tracer) for e in x.flat)
+    if isinstance(x, list | tuple):
+        return any(isinstance(e, Tracer) or has_tracer(e) for e in x)
+    return False
+
+
+def restack(x: Any) -> Any:
+    """What Python or NumPy left as a list or object array of tracers, as one tracer again; else the array.
+
+    Raises TraceError for objects that are neither numbers nor tracers.
+    """
+    if isinstance(x, Tracer):
+        return x
+    if isinstance(x, list | tuple) and has_tracer(x):
+        return np.stack([restack(e) for e in x])  # type: ignore[arg-type]
+    a = np.asarray(x)
+    if a.dtype != object:
+        return a
+    cells = a.ravel().tolist() if a.ndim else [a[()]]
+    if not any(isinstance(c, Tracer) for c in cells):
+        raise TraceError(f"an object of type {type(x).__name__} is no array", f"at {caller()}", "pass arrays")
+    if a.ndim == 0:
+        return cells[0]
+    return np.reshape(np.stack(cells), a.shape)
+
+
+def _call(function: Any, args: Any, kwargs: Any) -> Any:
+    """Call what records a NumPy callable: an Op as it stands, or a function with NumPy's signature."""
+    if isinstance(function, _registry.Op):
+        return apply(function, args, kwargs)
+    return function(*args, **kwargs)
+
+
+def _deliver(result: Any, out: Any, where: Any) -> Any:
+    """Write the result of a ufunc where `out=` and `where=` say."""
+    if out is None or all(o is None for o in out):
+        if where is not True:
+            raise TraceError(
+                "where= without out= leaves elements undefined", f"at {caller()}", "use np.where(c, a, b)"
+            )
+        return result
+    results = result if isinstance(result, tuple) else (result,)
+    for r, o in zip(results, out, strict=True):
+        if not isinstance(o, ArrayTracer):
+            raise TraceError(
+                f"a traced result cannot be written into a {type(o).__name__} by out=",
+                f"at {caller()}",
+                "leave out= away, or make the array with np.zeros_like of a traced one",
+            )
+        o[...] = _in_place_cast(o, r if where is True else np.where(where, r, o))
+    return out if len(out) > 1 else out[0]
+
+
+def _not_recorded(spelling: str, args: Any) -> TraceError:
+    shown = ", ".join(str(a._type) for a in args if isinstance(a, Tracer))
+    return TraceError(
+        f"{spelling} has no op here, so the trace would be lost",
+        f"called on {shown or 'traced values'} at {caller()}",
+        "write it with functions listed by `adcore ops`, or register it as an op (adcore.op)",
+    )
+
+
+_registry.doors["apply"] = apply
+
+__all__ = ["ArrayTracer", "ScalarTracer", "Tracer", "handle", "has_tracer", "restack"]

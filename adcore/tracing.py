@@ -1,0 +1,110 @@
+"""From a Python function and example arguments to a graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcore.errors import InputError, TraceError
+from adcore.graph import Graph, Value
+from adcore.trace import Trace, current
+from adcore.tracer import Tracer, has_tracer, restack
+from adcore.transform.splice import closed
+from adcore.tree import Tree, flatten, is_number, paths, unflatten
+from adcore.types import DTYPES, Type, type_of
+
+
+def is_leaf(x: Any) -> bool:
+    """True for what becomes one value of a graph: a number, an array, a tracer, a stack of tracers."""
+    return is_number(x) or has_tracer(x) and isinstance(x, np.ndarray)
+
+
+def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
+    """The name of every positional argument; those of *args are numbered."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return tuple(f"arg{i}" for i in range(len(args)))
+    names = []
+    for i in range(len(args)):
+        p = parameters[min(i, len(parameters) - 1)] if parameters else None
+        if p is None or p.kind is p.KEYWORD_ONLY or p.kind is p.VAR_KEYWORD:
+            names.append(f"arg{i}")
+        elif p.kind is p.VAR_POSITIONAL:
+            names.append(f"{p.name}{i - parameters.index(p)}")
+        else:
+            names.append(p.name)
+    return tuple(names)
+
+
+def bound(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments as far as possible by position, so that one call has one form. Raises InputError."""
+    try:
+        call = inspect.signature(f).bind(*args, **kwargs)
+    except ValueError:
+        return tuple(args), dict(kwargs)
+    except TypeError as e:
+        raise InputError(f"{getattr(f, '__name__', f)} cannot be called with these arguments: {e}") from None
+    return call.args, dict(call.kwargs)
+
+
+def input_type(x: Any, name: str) -> Type:
+    """The type of an example. Raises InputError for what is no array of numbers."""
+    if isinstance(x, Tracer):
+        return x._type
+    t = type_of(x)
+    if t.dtype.name not in DTYPES:
+        raise InputError(f"{name} has dtype {t.dtype}", instead=f"pass one of {', '.join(DTYPES)}")
+    return Type(np.dtype(t.dtype.name), t.shape)
+
+
+def trace_graph(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, name: str = ""
+) -> tuple[Graph, list[Value]]:
+    """The graph of f at arguments of these types, and the values of an outer trace that it captured.
+
+    Numbers, arrays and tracers among the (nested) arguments become inputs; anything else is static.
+    Captured values are further inputs of the graph, after the others.
+    """
+    kwargs = kwargs or {}
+    leaves, in_tree = flatten((tuple(args), dict(kwargs)), is_leaf)
+    args_tree, kwargs_tree = in_tree.children
+    signature = (*argument_names(f, args), *kwargs)
+    input_names: list[str] = []
+    for root, child in zip(signature, (*args_tree.children, *kwargs_tree.children), strict=True):
+        input_names += paths(child, root)
+    inputs = [Value(input_type(x, n)) for x, n in zip(leaves, input_names, strict=True)]
+    parent = current()
+    inner = Trace(parent)
+    with inner:
+        call_args, call_kwargs = unflatten(in_tree, [inner.wrap(v) for v in inputs])
+        result = f(*call_args, **call_kwargs)
+        found, out_tree = flatten(result, is_leaf)
+        outputs = [inner.lift(_output(x)) for x in found]
+    if not outputs:
+        raise TraceError(
+            f"{_name(f)} returned {result!r}, which holds no array", instead="return what is to be computed"
+        )
+    captured = list(inner.captured)
+    inputs += list(inner.captured.values())
+    input_names += [f"captured{i}" for i in range(len(captured))]
+    if captured:
+        extra = tuple(Tree("leaf") for _ in captured)
+        in_tree = Tree("tuple", (), (Tree("tuple", (), (*args_tree.children, *extra)), kwargs_tree))
+    graph = closed(
+        inner, inputs, input_names, outputs, paths(out_tree, "y"), in_tree, out_tree, signature, name or _name(f)
+    )
+    return graph, captured
+
+
+def _output(x: Any) -> Any:
+    return restack(x) if isinstance(x, np.ndarray) and x.dtype == object else x
+
+
+def _name(f: Any) -> str:
+    return str(getattr(f, "__name__", type(f).__name__))
+
+

@@ -1,0 +1,228 @@
+"""From a plan and its layout to Python source.
+
+Names in the source: `x0` inputs, `o0` places of outputs (in a body), `k0` kernels, `c0` constants,
+`b0` buffers and views of the arena (bound when a runner is made), `v0` values that only exist while
+it runs: results of kernels that place them themselves, outputs, and views of inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcore.extend import AnyType, Layout, Node, Plan, Run, Trail, Value, find_op, lay_out, values
+from adcore.extend import direct_outputs, kept, views
+
+CHUNK = 2000
+"""Steps per generated function: Python compiles longer ones slowly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A name that a runner binds before the code runs.
+
+    kind: buffer (of `type` at `offset` of the arena), view (kernel of `node` applied to the name `base`).
+    """
+
+    kind: str
+    name: str
+    type: AnyType
+    offset: int = 0
+    node: int = -1
+    base: str = ""
+
+
+@dataclass(slots=True)
+class Source:
+    """The generated code of one plan, and what a runner must bind for it."""
+
+    plan: Plan
+    layout: Layout
+    into: bool  # outputs are written into places that the caller gives
+    code: Any = None
+    text: str = ""
+    lines: dict[int, int] = field(default_factory=dict)  # line -> node
+    bindings: list[Binding] = field(default_factory=list)
+    kernels: list[tuple[str, int, int]] = field(default_factory=list)  # name, node, offset of its scratch range
+    constants: dict[str, Any] = field(default_factory=dict)
+    bodies: dict[int, Source] = field(default_factory=dict)  # of sub-graphs, by id of their plan
+
+
+def generate(plan: Plan, into: bool) -> Source:
+    """The source of a plan. into: for a body, whose outputs go to places that the caller gives."""
+    return _Writer(plan, into).write()
+
+
+class _Writer:
+    def __init__(self, plan: Plan, into: bool) -> None:
+        self.plan, self.graph, self.into = plan, plan.graph, into
+        self.out = Source(plan, lay_out(plan), into)
+        self.name: dict[Value, str] = {v: f"x{i}" for i, v in enumerate(self.graph.inputs)}
+        self.bound: set[Value] = set()  # in the arena, or constant: views of these are bound beforehand
+        self.lines: list[list[str]] = [[]]
+        self.nodes: list[list[int]] = [[]]
+        self.locals: set[str] = set()
+        self.count = 0
+        self.cache: dict[tuple[Any, ...], str] = {}
+        for i, (v, array) in enumerate(self.graph.constants.items()):
+            self.name[v] = f"c{i}"
+            self.bound.add(v)
+            self.out.constants[f"c{i}"] = array
+        self.outputs = kept(self.graph)
+        direct = direct_outputs(self.graph, views(self.graph))
+        self.place: dict[Value, str] = {}
+        for i, v in enumerate(self.outputs):
+            if v in direct and v not in self.place:
+                self.place[v] = f"o{i}"
+
+    def write(self) -> Source:
+        number = tuple(values(self.graph))
+        for i, step in enumerate(self.plan.steps):
+            if isinstance(step, Run):
+                self.run(step.node, self.out.layout.places[i], self.out.layout.scratch[i])
+            else:
+                self.drop(number[step.value])
+            if len(self.lines[-1]) >= CHUNK:
+                self.lines.append([])
+                self.nodes.append([])
+        self.finish()
+        return self.out
+
+    def emit(self, line: str, node: int = -1) -> None:
+        self.lines[-1].append(line)
+        self.nodes[-1].append(node)
+
+    def fresh(self, prefix: str) -> str:
+        self.count += 1
+        return f"{prefix}{self.count}"
+
+    def buffer(self, t: AnyType, offset: int) -> str:
+        key = ("buffer", t, offset)
+        if key not in self.cache:
+            self.cache[key] = self.fresh("b")
+            self.out.bindings.append(Binding("buffer", self.cache[key], t, offset))
+        return self.cache[key]
+
+    def run(self, i: int, places: tuple[int | str, ...], scratch: int) -> None:
+        node = self.graph.nodes[i]
+        if places == ("view",):
+            self.view(i, node)
+            return
+        kernel = self.kernel(i, scratch)
+        args = [self.argument(i, j, v, scratch) for j, v in enumerate(node.inputs)]
+        op = find_op(node.op)
+        targets, outs = [], []
+        for v, place in zip(node.outputs, places, strict=True):
+            if isinstance(place, int):
+                name = self.buffer(v.type, place)
+                self.bound.add(v)
+            else:
+                self.bound.discard(v)
+                name = self.place.get(v, "") if self.into and op.out else ""
+                if not name:
+                    name = self.fresh("v")
+                    self.locals.add(name)
+                    if op.out:
+                        self.emit(f"{name} = {_made(v.type)}", i)
+            self.name[v] = name
+            targets.append(name)
+            if op.out:
+                outs.append(name)
+        call = f"{kernel}({', '.join(args + outs)})"
+        if op.out:
+            self.emit(call, i)
+        else:
+            self.emit(f"{', '.join(targets)} = {call}" if len(targets) == 1 else f"({', '.join(targets)}) = {call}", i)
+
+    def kernel(self, i: int, scratch: int) -> str:
+        key = ("kernel", i, scratch)
+        if key not in self.cache:
+            self.cache[key] = self.fresh("k")
+            self.out.kernels.append((self.cache[key], i, scratch))
+        return self.cache[key]
+
+    def argument(self, i: int, j: int, v: Value, scratch: int) -> str:
+        """The name of an input; a strided one is copied for nodes with sub-graphs."""
+        needs = self.out.layout.needs.get(i)
+        if needs is None or j not in needs.copies:
+            return self.name[v]
+        name = self.buffer(v.type, scratch + needs.copies[j])
+        self.emit(f"copyto({name}, {self.name[v]})", i)
+        return name
+
+    def view(self, i: int, node: Node) -> None:
+        base, v = node.inputs[0], node.outputs[0]
+        if base in self.bound:
+            key = ("view", i, self.name[base])
+            if key not in self.cache:
+                self.cache[key] = self.fresh("b")
+                self.out.bindings.append(Binding("view", self.cache[key], v.type, node=i, base=self.name[base]))
+            self.name[v] = self.cache[key]
+            self.bound.add(v)
+            return
+        name = self.fresh("v")
+        self.locals.add(name)
+        self.name[v] = name
+        self.emit(f"{name} = {self.kernel(i, -1)}({self.name[base]})", i)
+
+    def drop(self, v: Value) -> None:
+        name = self.name.pop(v)
+        self.bound.discard(v)
+        if name in self.locals:
+            self.emit(f"{name} = None")
+
+    def finish(self) -> None:
+        """Copy what was not written into its place, and return the rest."""
+        results = []
+        seen: set[Value] = set()
+        for i, v in enumerate(self.outputs):
+            name = self.name[v]
+            if self.into:
+                if name != f"o{i}":
+                    self.emit(f"copyto(o{i}, {name})")
+            elif v in self.place and v not in seen:
+                results.append(name)
+            else:
+                results.append(f"array({name})")
+            seen.add(v)
+        if not self.into:
+            self.emit(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+        self.assemble()
+
+    def assemble(self) -> None:
+        """One function, or, for long programs, a chain of them whose locals are globals of the runner."""
+        n_in, n_out = len(self.graph.inputs), len(self.outputs) if self.into else 0
+        head = ", ".join([f"x{i}" for i in range(n_in)] + [f"o{i}" for i in range(n_out)])
+        text: list[str] = []
+
+        def body(lines: list[str], nodes: list[int]) -> None:
+            for line, node in zip(lines, nodes, strict=True):
+                text.append(f"    {line}")
+                if node >= 0:
+                    self.out.lines[len(text)] = node
+
+        if len(self.lines) == 1:
+            text.append(f"def run({head}):")
+            body(self.lines[0], self.nodes[0])
+            text.append("    pass")
+        else:
+            for c, (lines, nodes) in enumerate(zip(self.lines, self.nodes, strict=True)):
+                text.append(f"def part{c}({head}):")
+                used = sorted({line.split(" = ")[0].strip("()") for line in lines if " = " in line})
+                names = sorted({n for u in used for n in u.split(", ") if n in self.locals})
+                text += [f"    global {', '.join(names[k : k + 50])}" for k in range(0, len(names), 50)]
+                body(lines, nodes)
+                text.append("    pass")
+            text.append(f"def run({head}):")
+            text += [f"    part{c}({head})" for c in range(len(self.lines) - 1)]
+            text.append(f"    return part{len(self.lines) - 1}({head})")
+        self.out.text = "\n".join(text) + "\n"
+        self.out.code = compile(self.out.text, f"<adcore program {self.graph.name}>", "exec")
+
+
+def _made(t: AnyType) -> str:
+    if isinstance(t, Trail):
+        return "(" + "".join(f"{_made(s)}, " for s in t.stacked) + ")"
+    return f"empty({t.shape!r}, {t.dtype.name})"
+
+

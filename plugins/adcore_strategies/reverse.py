@@ -1,0 +1,21 @@
+"""Reverse mode: one pass per output element, a row of the Jacobian each, all intermediate values kept."""
+
+from __future__ import annotations
+
+from adcore.extend import Budget, Graph, Request, Strategy, vjp
+
+
+class Reverse(Strategy):
+    """A cotangent is carried backwards from the outputs.
+
+    Cost of a gradient: one forward and one backward pass, at most about four times the work of the
+    function, whatever the number of inputs; memory for every value that a rule reads again.
+    Source: Griewank and Walther 2008, "Evaluating Derivatives", section 3.2 and equation (4.21).
+    """
+
+    name = "reverse"
+    kinds = frozenset({"vjp"})
+
+    def differentiate(self, graph: Graph, request: Request, budget: Budget) -> Graph:
+        """(xs, y_bars) -> (ys, x_bars)."""
+        return vjp(graph, request.wrt, request.of, self.methods)
