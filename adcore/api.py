@@ -22,10 +22,10 @@ from adcore.strategy import Budget, Choice, Request
 from adcore.trace import current
 from adcore.tracer import Tracer
 from adcore.tracing import bound, is_leaf, trace_graph
-from adcore.transform import simplify, splice
-from adcore.transform import vjp as reverse
+from adcore.transform.simplify import simplify
 from adcore.transform.split import split
 from adcore.transform.splice import closed, pruned
+from adcore.transform.vjp import vjp as reverse
 from adcore.trace import Trace
 from adcore.tree import Tree, flatten, unflatten
 

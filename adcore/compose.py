@@ -24,11 +24,12 @@ from adcore.errors import DifferentiationError, StrategyError
 from adcore.graph import Graph, Value
 from adcore.registry import find_op
 from adcore.strategy import Budget, Request, Strategy
-from adcore.trace import Trace
+from adcore.trace import Trace, array_type, current
 from adcore.tracer import Tracer
-from adcore.transform import jvp as forward
-from adcore.transform import simplify
+from adcore.transform.jvp import jvp as forward
+from adcore.transform.jvp import with_argument
 from adcore.transform.linear import or_zeros, reshape
+from adcore.transform.simplify import simplify
 from adcore.transform.splice import call_graph, closed, derived_name
 from adcore.tree import LEAF, Tree, select
 from adcore.types import Type
@@ -37,7 +38,11 @@ KINDS = ("jvp", "vjp", "grad", "value_and_grad", "jacobian", "hvp", "hessian")
 
 
 def differentiate(
-    graph: Graph, request: Request, strategy: Strategy, budget: Budget | None = None, wrt_tree: Tree | None = None
+    graph: Graph,
+    request: Request,
+    strategy: Strategy,
+    budget: Budget | None = None,
+    wrt_tree: Tree | None = None,
 ) -> Graph:
     """The graph of a derivative, simplified. wrt_tree: how results by input are nested (default: a tuple).
 
@@ -53,7 +58,13 @@ def differentiate(
 
 class _Work:
     def __init__(self, graph: Graph, request: Request, strategy: Strategy, budget: Budget, tree: Tree) -> None:
-        self.graph, self.request, self.strategy, self.budget, self.tree = graph, request, strategy, budget, tree
+        self.graph, self.request, self.strategy, self.budget, self.tree = (
+            graph,
+            request,
+            strategy,
+            budget,
+            tree,
+        )
 
     def base(self, kind: str) -> Graph:
         """jvp or vjp as the strategy itself makes it."""
@@ -72,7 +83,9 @@ def _check_request(graph: Graph, request: Request) -> None:
     for i in request.of:
         t = graph.outputs[i].type
         if not t.differentiable:
-            raise DifferentiationError(f"{graph.output_names[i]} is {t}, which has no derivative", f"in graph {graph.name}")
+            raise DifferentiationError(
+                f"{graph.output_names[i]} is {t}, which has no derivative", f"in graph {graph.name}"
+            )
 
 
 # --- the two directions --------------------------------------------------------------------------
@@ -103,14 +116,12 @@ def _vjp_by_columns(work: _Work) -> Graph:
         def product(dots: list[Tracer]) -> list[Any]:
             total: Any = 0.0
             for i, y_bar in zip(request.of, y_bars, strict=True):
-                total = total + np.sum(y_bar * dots[i])  # type: ignore[operator]
+                total = total + np.sum(y_bar * dots[i])
             return [total]
 
         (sums,) = _columns(trace, work, product)
         x_bars = [s._read() for s in _cut(sums, work)]
     trace.checks, trace.reports = list(graph.checks), list(graph.reports)
-    from adcore.transform.jvp import with_argument
-
     return closed(
         trace, (*graph.inputs, *bars),
         (*graph.input_names, *(derived_name(graph.output_names[i], "bar") for i in request.of)),
@@ -134,18 +145,15 @@ def _jvp_by_rows(work: _Work) -> Graph:
         def product(bars: list[Tracer]) -> list[Any]:
             total: Any = 0.0
             for x_dot, x_bar in zip(x_dots, bars, strict=True):
-                total = total + np.sum(x_bar * x_dot)  # type: ignore[operator]
+                total = total + np.sum(x_bar * x_dot)
             return [total]
 
         (sums,) = _rows(trace, work, product)
-        y_dots = {i: s for i, s in zip(request.of, _cut_by(sums, [graph.outputs[i].type for i in request.of]), strict=True)}
+        cut = _cut_by(sums, [graph.outputs[i].type for i in request.of])
+        y_dots = dict(zip(request.of, cut, strict=True))
         has = [v.type.differentiable for v in graph.outputs]
-        found = [
-            (i, or_zeros(y_dots.get(i), trace, v.type)._read()) for i, v in enumerate(graph.outputs) if has[i]
-        ]
+        found = [(i, or_zeros(y_dots.get(i), trace, v.type)._read()) for i, v in enumerate(graph.outputs) if has[i]]
     trace.checks, trace.reports = list(graph.checks), list(graph.reports)
-    from adcore.transform.jvp import with_argument
-
     return closed(
         trace, (*graph.inputs, *dots),
         (*graph.input_names, *(derived_name(graph.input_names[i], "dot") for i in request.wrt)),
@@ -192,8 +200,6 @@ def _rows(trace: Trace, work: _Work, product: Product) -> list[Tracer]:
 
 
 def _now() -> Trace:
-    from adcore.trace import current
-
     trace = current()
     assert trace is not None
     return trace
@@ -211,11 +217,11 @@ def _loop(
         args = [inner.wrap(inner.value_of(trace.wrap(v))) for v in graph.inputs]
         units, start = [], 0
         for t, n in zip(types, sizes, strict=True):
-            hot = np.equal(np.arange(start, start + n), i).astype(t.dtype)  # type: ignore[call-overload]
+            hot = np.equal(np.arange(start, start + n), i).astype(t.dtype)
             units.append(reshape(hot, shape=t.shape, rank=1) if t.shape != (n,) else hot)
             start += n
         results = [inner.lift(r) for r in product(one_pass(args, units))]
-        following = (i + 1)._read()  # type: ignore[operator]
+        following = (i + 1)._read()
     captured = list(inner.captured)
     step = closed(
         inner, [counter, *inner.captured.values()], [f"in{k}" for k in range(1 + len(captured))],
@@ -251,10 +257,11 @@ def _scalar_output(work: _Work) -> int:
     graph, request = work.graph, work.request
     if len(request.of) != 1:
         raise DifferentiationError(
-            f"a gradient is of one output; {graph.name} has {len(request.of)}", instead="name it with of=, or ask for the jacobian"
+            f"a gradient is of one output; {graph.name} has {len(request.of)}",
+            instead="name it with of=, or ask for the jacobian",
         )
-    t = graph.outputs[request.of[0]].type
-    if not isinstance(t, Type) or t.shape or t.dtype.kind != "f":
+    t = array_type(graph.outputs[request.of[0]])
+    if t.shape or t.dtype.kind != "f":
         raise DifferentiationError(
             f"a gradient is of one real number; {graph.name} gives {t}",
             instead="sum it up, or ask for the jacobian" if t.shape else "a complex result needs holomorphic=True",
@@ -266,9 +273,8 @@ def _value_and_grad(work: _Work) -> Graph:
     of = _scalar_output(work)
     both = _vjp(work)
     graph = work.graph
-    one = np.ones((), graph.outputs[of].type.dtype)  # type: ignore[union-attr]
+    one = np.ones((), array_type(graph.outputs[of]).dtype)
     one.flags.writeable = False
-    args, kwargs = both.in_tree.children
     return replace(
         both,
         inputs=graph.inputs, input_names=graph.input_names, in_tree=graph.in_tree, signature=graph.signature,
@@ -280,7 +286,11 @@ def _grad(work: _Work) -> Graph:
     both = _value_and_grad(work)
     n = len(work.graph.outputs)
     return replace(
-        both, outputs=both.outputs[n:], output_names=both.output_names[n:], out_tree=work.tree, name=f"grad({work.graph.name})"
+        both,
+        outputs=both.outputs[n:],
+        output_names=both.output_names[n:],
+        out_tree=work.tree,
+        name=f"grad({work.graph.name})",
     )
 
 
@@ -288,8 +298,8 @@ def _jacobian(work: _Work) -> Graph:
     graph, request = work.graph, work.request
     trace = Trace()
     trace.constants.update(graph.constants)
-    n_in = sum(graph.inputs[i].type.size for i in request.wrt)  # type: ignore[union-attr]
-    n_out = sum(graph.outputs[i].type.size for i in request.of)  # type: ignore[union-attr]
+    n_in = sum(array_type(graph.inputs[i]).size for i in request.wrt)
+    n_out = sum(array_type(graph.outputs[i]).size for i in request.of)
     by_columns = "jvp" in work.strategy.kinds and ("vjp" not in work.strategy.kinds or n_in <= n_out)
     with trace:
         trace.nodes += graph.nodes
@@ -313,13 +323,13 @@ def _replace_leaves(tree: Tree, of: Sequence[int], nested: Any) -> Tree:
 
     def walk(t: Tree) -> Tree:
         if t.kind == "leaf":
-            return next(nested) if next(position) in of else Tree("static")  # type: ignore[no-any-return]
+            return next(nested) if next(position) in of else Tree("static")
         return replace(t, children=tuple(walk(c) for c in t.children))
 
     return walk(tree)
 
 
-def _jacobian_columns(trace: Trace, work: _Work) -> list[Tracer]:
+def _jacobian_columns(trace: Trace, work: _Work) -> list[Any]:
     graph, request = work.graph, work.request
     stacked = _columns(trace, work, lambda dots: [dots[i] for i in request.of])
     blocks = []
@@ -327,13 +337,13 @@ def _jacobian_columns(trace: Trace, work: _Work) -> list[Tracer]:
         shape, start = graph.outputs[i].type.shape, 0  # type: ignore[union-attr]
         for j in request.wrt:
             t: Any = graph.inputs[j].type
-            block = np.moveaxis(columns[start : start + t.size], 0, -1)  # type: ignore[call-overload]
+            block = np.moveaxis(columns[start : start + t.size], 0, -1)
             blocks.append(np.reshape(block, shape + t.shape))
             start += t.size
     return blocks
 
 
-def _jacobian_rows(trace: Trace, work: _Work) -> list[Tracer]:
+def _jacobian_rows(trace: Trace, work: _Work) -> list[Any]:
     graph, request = work.graph, work.request
     stacked = _rows(trace, work, lambda bars: bars)
     blocks, start = [], 0
@@ -341,7 +351,7 @@ def _jacobian_rows(trace: Trace, work: _Work) -> list[Tracer]:
         t: Any = graph.outputs[i].type
         for j, rows in zip(request.wrt, stacked, strict=True):
             shape = graph.inputs[j].type.shape  # type: ignore[union-attr]
-            blocks.append(np.reshape(rows[start : start + t.size], t.shape + shape))  # type: ignore[call-overload]
+            blocks.append(np.reshape(rows[start : start + t.size], t.shape + shape))
         start += t.size
     return blocks
 
@@ -375,4 +385,3 @@ _MAKERS: dict[str, Callable[[_Work], Graph]] = {
     "jvp": _jvp, "vjp": _vjp, "grad": _grad, "value_and_grad": _value_and_grad, "jacobian": _jacobian, "hvp": _hvp,
     "hessian": _hessian,
 }  # fmt: skip
-

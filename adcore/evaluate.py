@@ -15,7 +15,8 @@ from adcore.plan.steps import Plan, default_plan
 from adcore.trace import current
 from adcore.tracer import Tracer
 from adcore.tracing import is_leaf
-from adcore.transform import simplify, splice
+from adcore.transform.simplify import simplify
+from adcore.transform.splice import splice
 from adcore.tree import Tree, flatten, paths, unflatten
 
 _programs: WeakKeyDictionary[Graph, dict[str, Program]] = WeakKeyDictionary()

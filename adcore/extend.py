@@ -58,10 +58,12 @@ from adcore.samples import Sample
 from adcore.strategy import Budget, Method, Request, Strategy, bytes_of
 from adcore.trace import Trace, apply, caller, current, op_call
 from adcore.tracer import Tracer
-from adcore.transform import jvp, simplify, splice, vjp
+from adcore.transform.jvp import jvp
 from adcore.transform.linear import zeros
-from adcore.transform.splice import closed, pruned
+from adcore.transform.simplify import simplify
+from adcore.transform.splice import closed, pruned, splice
 from adcore.transform.split import Split, split
+from adcore.transform.vjp import vjp
 from adcore.types import AnyType, Dim, Trail, Type, tangent_type, type_of
 
 ADCORE_API = 1

@@ -239,7 +239,8 @@ def check(graph: Graph) -> None:
     ):
         if len(set(names)) != len(names) or not len(names) == len(vals) == tree.leaves:
             raise GraphError(
-                f"{len(vals)} {kind}s, {len(set(names))} {kind} names, {tree.leaves} leaves of the tree", where
+                f"{len(vals)} {kind}s, {len(set(names))} {kind} names, {tree.leaves} leaves of the tree",
+                where,
             )
         for value in vals:
             if isinstance(value.type, Trail):
@@ -280,9 +281,7 @@ def show_param(value: Any) -> str:
 
 def _lines(graph: Graph, indent: str = "") -> Iterator[str]:
     names = {v: letters(i) for i, v in enumerate(values(graph))}
-    heads = ", ".join(
-        f"{names[v]}: {n} {v.type}" for v, n in zip(graph.inputs, graph.input_names, strict=True)
-    )
+    heads = ", ".join(f"{names[v]}: {n} {v.type}" for v, n in zip(graph.inputs, graph.input_names, strict=True))
     yield f"{indent}graph {graph.name}({heads}) {{"
     for v, array in graph.constants.items():
         shown = str(array[()]) if array.ndim == 0 else "constant"
@@ -301,5 +300,3 @@ def _lines(graph: Graph, indent: str = "") -> Iterator[str]:
     for name, v in graph.reports:
         yield f"{indent}  report {name} = {names[v]}"
     yield f"{indent}}}"
-
-

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="empty-body"
 """Every hook, on one page. Hooks run once, when plugins are loaded, and fill dicts; none is on a hot path.
 
 A plugin is a module (or any object) with functions of these names, marked with `adcore.hookimpl`.
@@ -76,7 +77,7 @@ def adcore_register_upgraders() -> Mapping[tuple[str, int], Callable[..., Any]]:
 
 
 @hookspec(firstresult=True)
-def adcore_select_strategy(graph: Any, request: Any, budget: Any) -> tuple[str, str] | None:  # type: ignore[empty-body]
+def adcore_select_strategy(graph: Any, request: Any, budget: Any) -> tuple[str, str] | None:
     """For strategy "auto": the name of the strategy to use and the reason; None leaves it to the next plugin."""
 
 

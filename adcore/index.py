@@ -123,7 +123,9 @@ def write_index(x: Tracer, index: Any, value: Any) -> Value:
     new = trace.wrap(trace.lift(value, x.dtype)) if type(value) is not complex else trace.wrap(trace.lift(value))
     if new.dtype.kind == "c" and x.dtype.kind != "c":
         raise TraceError(
-            f"a complex value cannot be written into a traced {x._type}", f"at {caller()}", "take np.real of it"
+            f"a complex value cannot be written into a traced {x._type}",
+            f"at {caller()}",
+            "take np.real of it",
         )
     shape = basic.shape
     while new.ndim > len(shape) and new.shape[0] == 1:  # NumPy drops leading axes of length 1 here
@@ -134,7 +136,8 @@ def write_index(x: Tracer, index: Any, value: Any) -> Value:
         fits = False
     if not fits:
         raise TraceError(
-            f"a value of shape {new.shape} cannot be written where the index selects {shape}", f"at {caller()}"
+            f"a value of shape {new.shape} cannot be written where the index selects {shape}",
+            f"at {caller()}",
         )
     if new.shape != shape:
         new = broadcast_to(new, shape=shape, rank=new.ndim)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def _str(x: Any) -> str:
 
 
 def _dtype(x: Any) -> np.dtype[Any]:
-    dtype = np.dtype(x)
+    dtype: np.dtype[Any] = np.dtype(x)
     if dtype.name not in DTYPES:
         raise TypeError(f"dtype {dtype.name} is not one of {', '.join(DTYPES)}")
     return np.dtype(dtype.name)
@@ -134,17 +134,19 @@ def optional(kind: Kind) -> Kind:
     def unless_none(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return lambda x: None if x is None else f(x)
 
-    return Kind(
-        f"{kind.name}?", *map(unless_none, (kind.normalise, kind.key, kind.pack, kind.unpack)),
-        kind.shape_like, kind.graphs,
-    )  # fmt: skip
+    return replace(
+        kind,
+        name=f"{kind.name}?",
+        normalise=unless_none(kind.normalise),
+        key=unless_none(kind.key),
+        pack=unless_none(kind.pack),
+        unpack=unless_none(kind.unpack),
+    )
 
 
 INTS = many(INT)
 SHAPE = many(SIZE)
-GRAPHS = Kind(
-    "graph*", lambda x: tuple(map(_graph, x)), lambda x: tuple(map(id, x)), list, tuple, graphs=True
-)
+GRAPHS = Kind("graph*", lambda x: tuple(map(_graph, x)), lambda x: tuple(map(id, x)), list, tuple, graphs=True)
 
 
 def normalise(op: str, schema: dict[str, Kind], params: dict[str, Any]) -> dict[str, Any]:

@@ -145,7 +145,10 @@ class Loader:
             elif not plugin.built_in and not self.settings.enabled:
                 plugin.status, plugin.reason = "blocked", "plugins are disabled"
             elif not plugin.built_in and self.settings.only and plugin.name not in self.settings.only:
-                plugin.status, plugin.reason = "blocked", f"only {', '.join(self.settings.only)} was asked for"
+                plugin.status, plugin.reason = (
+                    "blocked",
+                    f"only {', '.join(self.settings.only)} was asked for",
+                )
 
     def _load(self, plugin: Plugin) -> None:
         """Import and register one plugin; on any failure record it and take everything of it back."""
@@ -163,7 +166,10 @@ class Loader:
                 raise
             registry_of().remove(plugin.origin)
             plugin.brought.clear()
-            plugin.status, plugin.reason = "failed", f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}"
+            plugin.status, plugin.reason = (
+                "failed",
+                f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}",
+            )
             plugin.detail = traceback.format_exc()
             if self.settings.strict or plugin.built_in:
                 raise PluginError(
@@ -252,7 +258,8 @@ def _check_api(module: Any, plugin: Plugin) -> None:
     if wanted != ADCORE_API:
         older = "adcore" if isinstance(wanted, int) and wanted > ADCORE_API else plugin.distribution
         raise PluginError(
-            f"it is written for plugin interface {wanted}; this adcore offers {ADCORE_API}", instead=f"upgrade {older}"
+            f"it is written for plugin interface {wanted}; this adcore offers {ADCORE_API}",
+            instead=f"upgrade {older}",
         )
 
 

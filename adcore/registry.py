@@ -153,7 +153,9 @@ def find_op(name: str) -> Op:
         near = difflib.get_close_matches(name, ops, 1)
         known = f"did you mean {near[0]}?" if near else f"domains that are loaded: {', '.join(domains())}"
         raise UnknownOpError(
-            f"no op is called {name}", known, f"install the plugin that brings {domain!r}; see `adcore plugins`"
+            f"no op is called {name}",
+            known,
+            f"install the plugin that brings {domain!r}; see `adcore plugins`",
         )
     return found
 
@@ -175,9 +177,7 @@ def ensure(op: Op) -> Op:
     if known.run.__module__ == op.run.__module__ == "__main__":  # a cell or a script run again
         REGISTRY.ops[op.name] = op
         return op
-    raise PluginError(
-        f"another op is called {op.name}", f"brought by {REGISTRY.origins['ops', op.name]}", "rename one"
-    )
+    raise PluginError(f"another op is called {op.name}", f"brought by {REGISTRY.origins['ops', op.name]}", "rename one")
 
 
 # --- types of results ----------------------------------------------------------------------------

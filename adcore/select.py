@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 from adcore.errors import DifferentiationError
 from adcore.graph import Graph
 from adcore.tree import Tree, paths, select
@@ -81,7 +80,8 @@ def _find(graph: Graph, arguments: list[Item], which: int | str) -> Item:
     if isinstance(which, int):
         if not -len(arguments) <= which < len(arguments):
             raise DifferentiationError(
-                f"there is no argument {which}", f"{graph.name} has {len(arguments)}: {', '.join(a[0] for a in arguments)}"
+                f"there is no argument {which}",
+                f"{graph.name} has {len(arguments)}: {', '.join(a[0] for a in arguments)}",
             )
         return arguments[which]
     for item in arguments:
@@ -89,7 +89,9 @@ def _find(graph: Graph, arguments: list[Item], which: int | str) -> Item:
         if found is not None:
             return found
     known = [p for name, _, tree in arguments for p in paths(tree, name)]
-    raise DifferentiationError(f"no argument is called {which!r}", f"{graph.name} has {', '.join(known)}", _near(which, known))
+    raise DifferentiationError(
+        f"no argument is called {which!r}", f"{graph.name} has {', '.join(known)}", _near(which, known)
+    )
 
 
 def _descend(item: Item, path: str) -> Item | None:
@@ -114,7 +116,9 @@ def _part(graph: Graph, item: Item, named: str = "") -> Selection:
     if named and not any(flags):
         shown = ", ".join(str(graph.inputs[i].type) for i in _leaves(item)) or "no array"
         raise DifferentiationError(
-            f"{item[0]} is {shown}, which has no derivative", f"in {graph.name}", "pass floats, or leave it out of wrt"
+            f"{item[0]} is {shown}, which has no derivative",
+            f"in {graph.name}",
+            "pass floats, or leave it out of wrt",
         )
     return Selection(tuple(i for i, f in zip(_leaves(item), flags, strict=True) if f), select(item[2], flags))
 
@@ -130,5 +134,3 @@ def _under(name: str, path: str) -> bool:
 def _near(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
     return f"did you mean {close[0]!r}?" if close else ""
-
-

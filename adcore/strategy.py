@@ -18,11 +18,15 @@ from adcore.plan.steps import Plan, default_plan
 from adcore.registry import registry
 from adcore.rules import Rule
 
-UNITS = {"": 1, "B": 1} | {
-    f"{prefix}{infix}B": base**power
-    for infix, base in (("", 1000), ("i", 1024))
-    for power, prefix in enumerate("kMGT", 1)
-} | {f"K{infix}B": base for infix, base in (("", 1000), ("i", 1024))}
+UNITS = (
+    {"": 1, "B": 1}
+    | {
+        f"{prefix}{infix}B": base**power
+        for infix, base in (("", 1000), ("i", 1024))
+        for power, prefix in enumerate("kMGT", 1)
+    }
+    | {f"K{infix}B": base for infix, base in (("", 1000), ("i", 1024))}
+)
 
 
 def bytes_of(text: int | float | str) -> int:
@@ -68,7 +72,10 @@ class Budget:
             except ValueError:
                 raise ConfigError(f"{memory!r} is no share", instead='write "50%"') from None
         return cls(
-            None if memory is None else bytes_of(memory), None if disk is None else bytes_of(disk), share, snapshots
+            None if memory is None else bytes_of(memory),
+            None if disk is None else bytes_of(disk),
+            share,
+            snapshots,
         )
 
 
@@ -158,7 +165,7 @@ def make_strategy(name: str, options: Mapping[str, Any] | None = None, methods: 
 
 def make_methods(chosen: Mapping[str, Any]) -> dict[str, Rule]:
     """Rules from `{"core::solve_ivp": {"name": "gauss", "rtol": 1e-8}, "call:encoder": "forward"}`."""
-    table = registry().methods
+    table: dict[Any, Any] = dict(registry().methods)
     found: dict[str, Rule] = {}
     for target, setting in chosen.items():
         if isinstance(setting, Rule):

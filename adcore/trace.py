@@ -45,7 +45,7 @@ def caller() -> Source | None:
         file = frame.f_code.co_filename
         own = _is_own.get(file)
         if own is None:
-            own = _is_own[file] = file.startswith(tuple(_OWN)) or (file.startswith("<frozen"))
+            own = _is_own[file] = file.startswith((*_OWN, "<frozen"))
         if not own:
             return Source(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
@@ -158,9 +158,9 @@ class Trace:
         if isinstance(x, Tracer):
             value = self.value_of(x)
             return value if dtype is None else self.convert(value, dtype)
-        if not isinstance(x, np.ndarray | np.generic | bool | int | float | complex):
-            x = restack(x)
-        elif isinstance(x, np.ndarray) and x.dtype == object:
+        if not isinstance(x, np.ndarray | np.generic | bool | int | float | complex) or (
+            isinstance(x, np.ndarray) and x.dtype == object
+        ):
             x = restack(x)
         if isinstance(x, Tracer):
             return self.lift(x, dtype)

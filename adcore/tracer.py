@@ -9,7 +9,7 @@ object for `len` and items before it asks whether it can be converted, and would
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from adcore.index import read_index, write_index
 from adcore.registry import find_op, registry
 from adcore.trace import Trace, apply, caller, current
 from adcore.types import Type
+
 
 class Tracer:
     """A handle on a value of a graph under construction. Made by tracing, never by hand."""
@@ -35,6 +36,18 @@ class Tracer:
         self.strided = False  # in NumPy its memory would not be contiguous
         self._take: Callable[[Tracer], Tracer] | None = None
         self._put: Callable[[Tracer, Tracer], Tracer] | None = None
+
+    if TYPE_CHECKING:  # filled in by _operators() below
+
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __pow__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
 
     # --- what it names, and how it is rebound ----------------------------------------------------
 
@@ -61,9 +74,7 @@ class Tracer:
             self._seen = self._base._value
         self._value = new
 
-    def tied(
-        self, result: Tracer, take: Callable[[Tracer], Tracer], put: Callable[[Tracer, Tracer], Tracer]
-    ) -> Tracer:
+    def tied(self, result: Tracer, take: Callable[[Tracer], Tracer], put: Callable[[Tracer, Tracer], Tracer]) -> Tracer:
         """The result of a view op, tied to this handle."""
         if isinstance(result, ArrayTracer) and self._trace is current():
             result.strided = self.strided
@@ -111,17 +122,17 @@ class Tracer:
     @property
     def T(self) -> Any:  # noqa: N802
         """The axes reversed."""
-        return np.transpose(self)  # type: ignore[call-overload]
+        return np.transpose(self)
 
     @property
     def real(self) -> Any:
         """Real part."""
-        return np.real(self)  # type: ignore[call-overload]
+        return np.real(self)
 
     @property
     def imag(self) -> Any:
         """Imaginary part."""
-        return np.imag(self)  # type: ignore[call-overload]
+        return np.imag(self)
 
     def __getattr__(self, name: str) -> Any:
         """Methods of ndarray that NumPy also has as functions, and ufuncs for arrays of tracers."""
@@ -213,16 +224,16 @@ class Tracer:
 
     def item(self, *args: Any) -> Any:
         """The element: itself, traced."""
-        return self[args] if args else np.reshape(self, ())  # type: ignore[call-overload]
+        return self[args] if args else np.reshape(self, ())
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         """The same elements in another shape."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)  # type: ignore[call-overload]
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order; reversed if none is given."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return np.transpose(self, order)  # type: ignore[call-overload]
+        return np.transpose(self, order)
 
     def __getitem__(self, index: Any) -> Any:
         raise TraceError(f"a traced {self._type} has no items", f"at {caller()}", "index an array")
@@ -260,7 +271,7 @@ class ArrayTracer(Tracer):
 
     def sort(self, axis: int = -1) -> None:
         """Sort in place."""
-        self[...] = np.sort(self, axis)  # type: ignore[call-overload]
+        self[...] = np.sort(self, axis)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         """An object array of traced scalars: slow, but nothing is lost. Refused for large arrays."""
@@ -272,7 +283,7 @@ class ArrayTracer(Tracer):
                 f"made by {self._trace.origin(self)}, asked at {caller()}",
                 "use the traced array as it is; NumPy's functions take it",
             )
-        flat = np.reshape(self, -1)  # type: ignore[call-overload]
+        flat = np.reshape(self, -1)
         cells = np.empty(self.size, object)
         for i in range(self.size):
             cells[i] = flat[i]
@@ -280,9 +291,12 @@ class ArrayTracer(Tracer):
 
 
 _METHODS = frozenset(
-    "all any argmax argmin argsort choose clip compress conj cumprod cumsum diagonal dot imag max mean min nonzero "
-    "prod ptp ravel real repeat round searchsorted squeeze std sum swapaxes take trace var conjugate".split()
-)
+    {
+        "all", "any", "argmax", "argmin", "argsort", "choose", "clip", "compress", "conj", "conjugate", "cumprod",
+        "cumsum", "diagonal", "dot", "imag", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "real", "repeat",
+        "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+    }
+)  # fmt: skip
 
 
 def _operators() -> None:
@@ -317,7 +331,12 @@ def _operators() -> None:
         "gt": np.greater, "ge": np.greater_equal,
     }.items():  # fmt: skip
         binary(name, ufunc)
-    for name, ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert, "pos": np.positive}.items():
+    for name, ufunc in {
+        "neg": np.negative,
+        "abs": np.absolute,
+        "invert": np.invert,
+        "pos": np.positive,
+    }.items():
         setattr(Tracer, f"__{name}__", lambda self, u=ufunc: self.__array_ufunc__(u, "__call__", self))
     Tracer.__round__ = lambda self, ndigits=0: np.round(self, ndigits or 0)  # type: ignore[attr-defined]
 
@@ -364,7 +383,7 @@ def restack(x: Any) -> Any:
     if isinstance(x, Tracer):
         return x
     if isinstance(x, list | tuple) and has_tracer(x):
-        return np.stack([restack(e) for e in x])  # type: ignore[arg-type]
+        return np.stack([restack(e) for e in x])
     a = np.asarray(x)
     if a.dtype != object:
         return a
@@ -387,9 +406,7 @@ def _deliver(result: Any, out: Any, where: Any) -> Any:
     """Write the result of a ufunc where `out=` and `where=` say."""
     if out is None or all(o is None for o in out):
         if where is not True:
-            raise TraceError(
-                "where= without out= leaves elements undefined", f"at {caller()}", "use np.where(c, a, b)"
-            )
+            raise TraceError("where= without out= leaves elements undefined", f"at {caller()}", "use np.where(c, a, b)")
         return result
     results = result if isinstance(result, tuple) else (result,)
     for r, o in zip(results, out, strict=True):

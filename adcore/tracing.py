@@ -19,7 +19,7 @@ from adcore.types import DTYPES, Type, type_of
 
 def is_leaf(x: Any) -> bool:
     """True for what becomes one value of a graph: a number, an array, a tracer, a stack of tracers."""
-    return is_number(x) or has_tracer(x) and isinstance(x, np.ndarray)
+    return is_number(x) or (has_tracer(x) and isinstance(x, np.ndarray))
 
 
 def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...]:
@@ -40,7 +40,9 @@ def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> tuple[str, ...
     return tuple(names)
 
 
-def bound(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def bound(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments as far as possible by position, so that one call has one form. Raises InputError."""
     try:
         call = inspect.signature(f).bind(*args, **kwargs)
@@ -95,7 +97,15 @@ def trace_graph(
         extra = tuple(Tree("leaf") for _ in captured)
         in_tree = Tree("tuple", (), (Tree("tuple", (), (*args_tree.children, *extra)), kwargs_tree))
     graph = closed(
-        inner, inputs, input_names, outputs, paths(out_tree, "y"), in_tree, out_tree, signature, name or _name(f)
+        inner,
+        inputs,
+        input_names,
+        outputs,
+        paths(out_tree, "y"),
+        in_tree,
+        out_tree,
+        signature,
+        name or _name(f),
     )
     return graph, captured
 
@@ -106,5 +116,3 @@ def _output(x: Any) -> Any:
 
 def _name(f: Any) -> str:
     return str(getattr(f, "__name__", type(f).__name__))
-
-

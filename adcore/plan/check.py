@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from adcore.errors import PlanError
 from adcore.graph import Node, Value, bodies, kept, values
-from adcore.plan.layout import Layout, direct_outputs, lay_out, place_bytes, views
+from adcore.plan.layout import Layout, direct_outputs, place_bytes, views
 from adcore.plan.steps import Plan, Run
 
 
@@ -45,8 +45,43 @@ class Cost:
 
 def check(plan: Plan) -> Cost:
     """The cost of a plan. Raises PlanError, naming step and op, if it breaks the law of plans."""
-    layout = lay_out(plan)
-    return _replay(plan, layout)
+    _obey(plan)
+    return _replay(plan, plan.layout)
+
+
+def _obey(plan: Plan) -> None:
+    """Liveness: what every step reads is there, and at the end just what the graph keeps."""
+    graph = plan.graph
+    where = f"in graph {graph.name}"
+    number = tuple(values(graph))
+    owned = {*graph.inputs, *graph.constants}
+    live = set(owned)
+    for i, step in enumerate(plan.steps):
+        if not isinstance(step, Run):
+            v = _numbered(number, step.value, i)
+            if v not in live or v in owned:
+                raise PlanError(f"step {i} drops value {step.value}, which is not live", where)
+            live.discard(v)
+            continue
+        node = _node(plan, step.node, i)
+        for v in node.inputs:
+            if v not in live:
+                raise PlanError(
+                    f"step {i} runs node {step.node} ({node.op}), whose input of type {v.type} was dropped or not made",
+                    f"at {node.source or 'source unknown'} {where}",
+                )
+        if not live.isdisjoint(node.outputs):
+            raise PlanError(f"step {i} runs node {step.node} ({node.op}) while its result is live", where)
+        live.update(node.outputs)
+        for name, _ in bodies(node):
+            if (step.node, name) not in plan.bodies:
+                raise PlanError(f"node {step.node} ({node.op}) has no plan for its sub-graph {name}", where)
+    wanted = set(kept(graph))
+    for v in wanted - live:
+        raise PlanError(f"an output of type {v.type} is not live at the end", where)
+    left = live - wanted - owned
+    if left:
+        raise PlanError(f"{len(left)} values are still live at the end, one of type {next(iter(left)).type}", where)
 
 
 class _Ledger:
@@ -90,34 +125,22 @@ class _Ledger:
 
 
 def _replay(plan: Plan, layout: Layout) -> Cost:
+    """The bytes of a plan that obeys the law, step by step, and its layout's ranges held apart."""
     graph = plan.graph
     number = tuple(values(graph))
     ledger = _Ledger(plan)
     ranges = _Ranges()
     counts = [0] * len(graph.nodes)
     peak = peak_fresh = binds = forward_steps = runs = 0
-    body_costs: dict[int, Cost] = {}
     for i, (step, places, scratch) in enumerate(zip(plan.steps, layout.places, layout.scratch, strict=True)):
         if not isinstance(step, Run):
-            v = _numbered(number, step.value, i)
-            if v not in ledger.live or v in ledger.owned:
-                raise PlanError(f"step {i} drops value {step.value}, which is not live", f"in graph {graph.name}")
-            ledger.end(v)
-            ranges.end(v, ledger)
+            ledger.end(number[step.value])
+            ranges.end(number[step.value], ledger)
             continue
-        node = _node(plan, step.node, i)
-        for v in node.inputs:
-            if v not in ledger.live:
-                raise PlanError(
-                    f"step {i} runs node {step.node} ({node.op}), whose input of type {v.type} was dropped or not made",
-                    f"at {node.source or 'source unknown'} in graph {graph.name}",
-                )
+        node = graph.nodes[step.node]
         need = layout.needs[step.node].nbytes if step.node in layout.needs else 0
         for v, place in zip(node.outputs, places, strict=True):
-            if v in ledger.live:
-                raise PlanError(f"step {i} runs node {step.node} ({node.op}) while its result is live")
-            base = ledger.root[node.inputs[0]] if place == "view" else v
-            ledger.start(v, base, place in ("fresh", "output"))
+            ledger.start(v, ledger.root[node.inputs[0]] if place == "view" else v, place in ("fresh", "output"))
             if isinstance(place, int):
                 ranges.start(v, place, place_bytes(v.type), i)
         if need:
@@ -126,10 +149,9 @@ def _replay(plan: Plan, layout: Layout) -> Cost:
             peak, binds = ledger.bytes + need, i
         peak_fresh = max(peak_fresh, ledger.fresh)
         counts[step.node] += 1
-        own, steps = _body_runs(plan, step.node, node, body_costs)
+        own, steps = _body_runs(plan, step.node, node)
         runs += own
         forward_steps += steps
-    _finished(plan, ledger, counts)
     if ranges.high > layout.arena_bytes:
         raise PlanError(f"the layout needs {ranges.high} bytes in an arena of {layout.arena_bytes}")
     inputs = sum(v.type.nbytes for v in graph.inputs)
@@ -200,36 +222,18 @@ def _node(plan: Plan, i: int, step: int) -> Node:
     return nodes[i]
 
 
-def _body_runs(plan: Plan, i: int, node: Node, costs: dict[int, Cost]) -> tuple[int, int]:
+def _body_runs(plan: Plan, i: int, node: Node) -> tuple[int, int]:
     """Nodes executed by one run of a node, and executions of taped loop bodies among them."""
     length = node.params.get("length", 1)
     times = length if isinstance(length, int) else 1
     runs, steps = 1, 0
     for name, _ in bodies(node):
-        body = plan.bodies.get((i, name))
-        if body is None:
-            raise PlanError(f"node {i} ({node.op}) has no plan for its sub-graph {name}")
-        if id(body) not in costs:
-            costs[id(body)] = check(body)
-        cost = costs[id(body)]
+        cost = plan.bodies[i, name].cost
         runs += times * cost.runs
         steps += times * cost.forward_steps
     if node.params.get("trails"):
         steps += times
     return runs, steps
-
-
-def _finished(plan: Plan, ledger: _Ledger, counts: list[int]) -> None:
-    wanted = set(kept(plan.graph))
-    for v in wanted:
-        if v not in ledger.live:
-            raise PlanError(f"an output of type {v.type} is not live at the end", f"in graph {plan.graph.name}")
-    left = ledger.live - wanted - ledger.owned
-    if left:
-        raise PlanError(
-            f"{len(left)} values are still live at the end, one of type {next(iter(left)).type}",
-            f"in graph {plan.graph.name}",
-        )
 
 
 def _copied_outputs(plan: Plan) -> int:

@@ -236,7 +236,7 @@ def node_needs(plan: Plan, viewed: Mapping[Value, Strides]) -> dict[int, Needs]:
             if body is None:
                 continue  # the validator says so
             if id(body) not in arenas:
-                arenas[id(body)] = lay_out(body).arena_bytes
+                arenas[id(body)] = body.layout.arena_bytes
             starts[name] = at
             at += padded(arenas[id(body)])
         copies: dict[int, int] = {}

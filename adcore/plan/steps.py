@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adcore.graph import Graph, bodies, kept, numbering
+from adcore.plan.layout import Layout, lay_out
 from adcore.plan.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Plan:
     reason: str = ""
 
     @cached_property
+    def layout(self) -> Layout:
+        """Where the bytes lie; see `adcore.plan.layout`."""
+        return lay_out(self)
+
+    @cached_property
     def cost(self) -> Cost:
         """What the plan costs, by the validator: peak bytes, runs, forward steps, disk traffic."""
         from adcore.plan.check import check
@@ -84,9 +90,9 @@ def default_plan(graph: Graph, strategy: str = "", reason: str = "") -> Plan:
     for v in kept(graph):
         last.pop(number[v], None)
     ending: dict[int, list[int]] = {}
-    for v, i in last.items():
-        if v >= own:
-            ending.setdefault(i, []).append(v)
+    for value, i in last.items():
+        if value >= own:
+            ending.setdefault(i, []).append(value)
     steps: list[Step] = []
     inner: dict[tuple[int, str], Plan] = {}
     known: dict[int, Plan] = {}

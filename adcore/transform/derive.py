@@ -111,9 +111,7 @@ def _transposed(node: Node, rule: Rule, half: str) -> Graph:
     return pruned(closed(second, (*xs, *ys, *bars), names, back, [f"r{i}" for i in range(len(back))]))
 
 
-def _fit_all(
-    trace: Trace, node: Node, results: Sequence[Any], types: Sequence[AnyType | None]
-) -> list[Value | None]:
+def _fit_all(trace: Trace, node: Node, results: Sequence[Any], types: Sequence[AnyType | None]) -> list[Value | None]:
     found: list[Value | None] = []
     for r, t in zip(results, types, strict=True):
         value = None if t is None else fit(r, t, trace, node, False)
@@ -127,5 +125,3 @@ def _check_linear(trace: Trace, op: str, outputs: list[Value], seeds: list[Value
     if used.intersection(seeds):
         stated = "jvp" if half == "vjp" else "vjp"
         raise RuleError(f"the {stated} of {op} is not linear in its seeds", instead=f"state the {half} of {op} too")
-
-

@@ -62,15 +62,12 @@ def push(trace: Trace, graph: Graph, tangents: dict[Value, Tracer], methods: Met
         if active.isdisjoint(node.outputs) or not any(v in tangents for v in node.inputs):
             continue
         trace.source = node.source
-        for y, y_dot in zip(node.outputs, push_node(trace, node, tangents, methods), strict=True):
-            if y_dot is not None:
-                tangents[y] = y_dot
+        found = zip(node.outputs, push_node(trace, node, tangents, methods), strict=True)
+        tangents.update({y: y_dot for y, y_dot in found if y_dot is not None})
     trace.source = None
 
 
-def push_node(
-    trace: Trace, node: Node, tangents: dict[Value, Tracer], methods: Methods
-) -> tuple[Tracer | None, ...]:
+def push_node(trace: Trace, node: Node, tangents: dict[Value, Tracer], methods: Methods) -> tuple[Tracer | None, ...]:
     """The tangents of a node's outputs; None is zero."""
     op, rule = rule_of(node, methods)
     xs = tuple([trace.wrap(v) for v in node.inputs])
@@ -82,7 +79,10 @@ def push_node(
         found: Tracer | None = None
         for partial, t in zip(rule.partials, ts, strict=True):
             if t is not None:
-                found = add(found, fit(times(partial, t, y, xs, node.params), node.outputs[0].type, trace, node, False))
+                found = add(
+                    found,
+                    fit(times(partial, t, y, xs, node.params), node.outputs[0].type, trace, node, False),
+                )
         return (found,)
     if rule.kind == "linear":
         filled = [t if t is not None else zeros(trace, v.type) for t, v in zip(ts, node.inputs, strict=True)]
@@ -112,9 +112,7 @@ def _by_rule(
         else:
             results = jvp_from_vjp(trace, node, rule, filled)
     types = [tangent_type(v.type) for v in node.outputs]
-    return tuple(
-        fit(r, t, trace, node, False) if t is not None else None for r, t in zip(results, types, strict=True)
-    )
+    return tuple(fit(r, t, trace, node, False) if t is not None else None for r, t in zip(results, types, strict=True))
 
 
 def with_argument(in_tree: Tree, extra: Tree) -> Tree:

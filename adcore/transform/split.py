@@ -42,7 +42,7 @@ def split(joint: Graph, primal: Graph) -> Split:
             forward.append(replaced)
     given = {*primal.inputs, *primal.constants}
     back = [n for n in joint.nodes if n not in own and n.outputs[0] not in made]
-    new_outputs = [v for v in joint.outputs[len(primal.outputs) :]]
+    new_outputs = list(joint.outputs[len(primal.outputs) :])
     back = live_nodes(back, new_outputs)
     needed = {v for n in back for v in n.inputs} | set(new_outputs)
     needed -= {v for n in back for v in n.outputs}

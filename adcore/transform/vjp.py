@@ -168,5 +168,3 @@ def _fitted(trace: Trace, node: Node, bars: tuple[Any, ...], spread: bool) -> tu
             for bar, v in zip(bars, node.inputs, strict=True)
         ]
     )
-
-

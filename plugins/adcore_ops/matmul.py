@@ -225,9 +225,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.matmul: np_matmul,
     np.dot: dot,
     np.vdot: lambda a, b, /: vecdot(np.conjugate(np_reshape(lifted(a), -1)), np_reshape(lifted(b), -1)),
-    np.vecdot: lambda a, b, axis=-1: vecdot(
-        np.conjugate(moveaxis(lifted(a), axis, -1)), moveaxis(lifted(b), axis, -1)
-    ),
+    np.vecdot: lambda a, b, axis=-1: vecdot(np.conjugate(moveaxis(lifted(a), axis, -1)), moveaxis(lifted(b), axis, -1)),
     np.tensordot: tensordot,
     np.inner: inner,
     np.outer: outer,
@@ -243,4 +241,3 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 for _name, _function in (("matvec", matvec), ("vecmat", vecmat)):
     if hasattr(np, _name):  # NumPy 2.2
         FUNCTIONS[getattr(np, _name)] = _function
-

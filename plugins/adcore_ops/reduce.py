@@ -164,12 +164,22 @@ def _count(x: Any, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NOTHING, *, where: Any = True) -> Any:
+def mean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = NOTHING,
+    *,
+    where: Any = True,
+) -> Any:
     """np.mean."""
     total = _sum(a, axis, dtype, None, keepdims, NOTHING, where)
     if where is True or where is NOTHING:
         return total / _count(a, axes_of(axis, a.ndim))
-    return total / np.sum(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims is not NOTHING and bool(keepdims))
+    return total / np.sum(
+        np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims is not NOTHING and bool(keepdims)
+    )
 
 
 def var(

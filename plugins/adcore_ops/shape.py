@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,7 @@ def c_strides(shape: Sequence[int], itemsize: int) -> Strides:
 
 def is_contiguous(t: Type, strides: Strides) -> bool:
     """True when the strides are those of a C-contiguous array (axes of length 1 do not matter)."""
-    return all(
-        n == 1 or s == c for n, s, c in zip(t.shape, strides, c_strides(t.shape, t.dtype.itemsize), strict=True)
-    )
+    return all(n == 1 or s == c for n, s, c in zip(t.shape, strides, c_strides(t.shape, t.dtype.itemsize), strict=True))
 
 
 def copied(out: Any, x: Any) -> Any:
@@ -189,9 +188,7 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
         Sample(((2, 7),), params={"start": (3,), "size": (0,), "step": (1,)}),
     ),
 )  # fmt: skip
-def take_slice(
-    x: Any, out: Any = None, *, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]
-) -> Any:
+def take_slice(x: Any, out: Any = None, *, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Any:
     """Elements start, start + step, ... (size of them) of each trailing axis."""
     y = x[_window(start, size, step)]
     return y if out is None else copied(out, y)
@@ -306,7 +303,9 @@ def np_reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any 
     result = reshape(a, shape=full, rank=a.ndim)
     if not a.strided:
         return a.tied(
-            result, lambda b: reshape(b, shape=full, rank=b.ndim), lambda b, n: reshape(n, shape=b.shape, rank=n.ndim)
+            result,
+            lambda b: reshape(b, shape=full, rank=b.ndim),
+            lambda b, n: reshape(n, shape=b.shape, rank=n.ndim),
         )
     return result
 
@@ -317,7 +316,9 @@ def np_transpose(a: Any, axes: Any = None) -> Any:
     if len(perm) != a.ndim:
         raise ValueError("axes don't match array")
     view = a.tied(
-        transpose(a, perm=perm), lambda b: transpose(b, perm=perm), lambda b, n: transpose(n, perm=_inverse(perm))
+        transpose(a, perm=perm),
+        lambda b: transpose(b, perm=perm),
+        lambda b, n: transpose(n, perm=_inverse(perm)),
     )
     view.strided = a.strided or (view.ndim > 1 and perm != tuple(range(a.ndim)))
     return view
@@ -468,7 +469,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *map(int, indices_or_sections), n]
     lead = (slice(None),) * axis_of(axis, ary.ndim)
-    return [ary[(*lead, slice(a, b))] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [ary[(*lead, slice(a, b))] for a, b in pairwise(cuts)]
 
 
 def even_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
@@ -488,7 +489,9 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: Any
     return put_slice(frame, array, start=tuple(a for a, _ in widths), step=(1,) * array.ndim)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "", subok: bool = True, shape: Any = None) -> Any:
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "", subok: bool = True, shape: Any = None
+) -> Any:
     """np.full_like: a traced array that may be written to."""
     trace = current()
     assert trace is not None
@@ -522,9 +525,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.transpose: np_transpose,
     np.moveaxis: moveaxis,
     np.swapaxes: swapaxes,
-    np.rollaxis: lambda a, axis, start=0: moveaxis(
-        a, axis, start - 1 if axis_of(axis, a.ndim) < start else start
-    ),
+    np.rollaxis: lambda a, axis, start=0: moveaxis(a, axis, start - 1 if axis_of(axis, a.ndim) < start else start),
     np.expand_dims: expand_dims,
     np.squeeze: squeeze,
     np.broadcast_to: np_broadcast_to,

@@ -56,7 +56,12 @@ class NumpyProgram:
             f"    free.append(run)\n"
             f"    return y\n"
         )
-        space: dict[str, Any] = {"ndarray": np.ndarray, "fit": self._fit, "free": self._free, "make": self._runner}
+        space: dict[str, Any] = {
+            "ndarray": np.ndarray,
+            "fit": self._fit,
+            "free": self._free,
+            "make": self._runner,
+        }
         space["explain"] = self._explain
         space |= {f"d{i}": t.dtype for i, t in enumerate(self._types)}
         exec(text, space)
@@ -98,7 +103,8 @@ class NumpyProgram:
             self._check(found)
         own = self.source.layout.arena_bytes + sum(a.nbytes for a in arrays)
         reports = {
-            name: a for (name, _), a in zip(self.graph.reports, found[len(found) - len(self.graph.reports) :], strict=True)
+            name: a
+            for (name, _), a in zip(self.graph.reports, found[len(found) - len(self.graph.reports) :], strict=True)
         }
         return Result(found[: self._count], reports, seconds, peak + own)
 
@@ -167,5 +173,3 @@ class NumpyProgram:
                 found = self.source.lines.get(trace.tb_lineno, found)
             trace = trace.tb_next
         return None if found is None else self.graph.nodes[found]
-
-

@@ -41,7 +41,13 @@ def buffer(arena: Any, t: Any, offset: int) -> Any:
 def bind(source: Source, arena: Any) -> Callable[..., Any]:
     """The function of a source, its buffers being ranges of that arena."""
     graph = source.plan.graph
-    names: dict[str, Any] = {"copyto": np.copyto, "empty": np.empty, "array": np.array, **DTYPES, **source.constants}
+    names: dict[str, Any] = {
+        "copyto": np.copyto,
+        "empty": np.empty,
+        "array": np.array,
+        **DTYPES,
+        **source.constants,
+    }
     for name, i, scratch in source.kernels:
         node = graph.nodes[i]
         names[name] = make_kernel(node, Lower(source, i, node, arena, scratch))

@@ -10,8 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from adcore.extend import AnyType, Layout, Node, Plan, Run, Trail, Value, find_op, lay_out, values
-from adcore.extend import direct_outputs, kept, views
+from adcore.extend import (
+    AnyType,
+    Layout,
+    Node,
+    Plan,
+    Run,
+    Trail,
+    Value,
+    direct_outputs,
+    find_op,
+    kept,
+    lay_out,
+    values,
+    views,
+)
 
 CHUNK = 2000
 """Steps per generated function: Python compiles longer ones slowly."""
@@ -56,7 +69,7 @@ def generate(plan: Plan, into: bool) -> Source:
 class _Writer:
     def __init__(self, plan: Plan, into: bool) -> None:
         self.plan, self.graph, self.into = plan, plan.graph, into
-        self.out = Source(plan, lay_out(plan), into)
+        self.out = Source(plan, plan.layout, into)
         self.name: dict[Value, str] = {v: f"x{i}" for i, v in enumerate(self.graph.inputs)}
         self.bound: set[Value] = set()  # in the arena, or constant: views of these are bound beforehand
         self.lines: list[list[str]] = [[]]
@@ -132,7 +145,10 @@ class _Writer:
         if op.out:
             self.emit(call, i)
         else:
-            self.emit(f"{', '.join(targets)} = {call}" if len(targets) == 1 else f"({', '.join(targets)}) = {call}", i)
+            self.emit(
+                f"{', '.join(targets)} = {call}" if len(targets) == 1 else f"({', '.join(targets)}) = {call}",
+                i,
+            )
 
     def kernel(self, i: int, scratch: int) -> str:
         key = ("kernel", i, scratch)
@@ -224,5 +240,3 @@ def _made(t: AnyType) -> str:
     if isinstance(t, Trail):
         return "(" + "".join(f"{_made(s)}, " for s in t.stacked) + ")"
     return f"empty({t.shape!r}, {t.dtype.name})"
-
-
