@@ -19,14 +19,13 @@ from adcore.plan.steps import Plan, default_plan
 from adcore.select import Which, select_inputs, select_outputs
 from adcore.settings import choose
 from adcore.strategy import Budget, Choice, Request
-from adcore.trace import current
+from adcore.trace import Trace, current
 from adcore.tracer import Tracer
 from adcore.tracing import bound, is_leaf, trace_graph
 from adcore.transform.simplify import simplify
-from adcore.transform.split import split
 from adcore.transform.splice import closed, pruned
+from adcore.transform.split import split
 from adcore.transform.vjp import vjp as reverse
-from adcore.trace import Trace
 from adcore.tree import Tree, flatten, unflatten
 
 # --- tracing -------------------------------------------------------------------------------------
@@ -59,7 +58,8 @@ def trace(f: Callable[..., Any], *examples: Any, static: Sequence[str] = (), **n
 def _no_capture(captured: Sequence[Value]) -> None:
     if captured:
         raise InputError(
-            "a graph cannot hold a traced value of another function", instead="pass it as an argument of the traced function"
+            "a graph cannot hold a traced value of another function",
+            instead="pass it as an argument of the traced function",
         )
 
 
@@ -79,7 +79,9 @@ def _with_static(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str
         return f(**(fixed | others))
 
     moving = {n: v for n, v in given.items() if n not in fixed}
-    graph, captured = trace_graph(lambda *xs: rest(**dict(zip(moving, xs, strict=True))), list(moving.values()), {}, f.__name__)
+    graph, captured = trace_graph(
+        lambda *xs: rest(**dict(zip(moving, xs, strict=True))), list(moving.values()), {}, f.__name__
+    )
     _no_capture(captured)
     signature = tuple(moving)
     from adcore.tree import paths
@@ -203,7 +205,9 @@ def _moving(args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Which) -> tuple
     def rebuild(f: Callable[..., Any], given: list[Any]) -> tuple[Graph, list[Value]]:
         xs = iter(given)
         full = [f_[1] if f_ is not None else next(xs) for f_ in fixed]
-        call_args, call_kwargs = unflatten(tree, [_Static(x) if f_ is not None else x for x, f_ in zip(full, fixed, strict=True)])
+        call_args, call_kwargs = unflatten(
+            tree, [_Static(x) if f_ is not None else x for x, f_ in zip(full, fixed, strict=True)]
+        )
         return trace_graph(_unwrapping(f), call_args, call_kwargs, getattr(f, "__name__", type(f).__name__))
 
     return moving, rebuild, (tree, tuple(form))
@@ -345,7 +349,9 @@ def _seeds(given: tuple[Any, ...], like: tuple[Any, ...], what: str) -> list[Any
     leaves, tree = flatten(like, is_leaf)
     found, found_tree = flatten(given, is_leaf)
     if tree.leaves != found_tree.leaves:
-        raise InputError(f"{found_tree.leaves} {what} were given for {tree.leaves} arrays", instead="nest them as the primals are")
+        raise InputError(
+            f"{found_tree.leaves} {what} were given for {tree.leaves} arrays", instead="nest them as the primals are"
+        )
     seeds = []
     for x, t in zip(leaves, found, strict=True):
         dtype = x.dtype if isinstance(x, np.ndarray | np.generic | Tracer) else np.asarray(x).dtype
@@ -402,7 +408,11 @@ def vjp(f: Callable[..., Any], *primals: Any, **options: Any) -> tuple[Any, Call
 
 
 def _as_arguments(tree: Tree, n: int) -> Tree:
-    return tree if len(tree.children) == n else Tree("tuple", (), (*tree.children, *(Tree("static"),) * (n - len(tree.children))))
+    return (
+        tree
+        if len(tree.children) == n
+        else Tree("tuple", (), (*tree.children, *(Tree("static"),) * (n - len(tree.children))))
+    )
 
 
 def _two_parts(graph: Graph, request: Request, choice: Choice) -> tuple[Graph, Graph, tuple[Value, ...]]:
@@ -418,9 +428,15 @@ def _two_parts(graph: Graph, request: Request, choice: Choice) -> tuple[Graph, G
     second.nodes, second.constants = list(cut.back), dict(joint.constants)
     n, m = len(graph.inputs), len(graph.outputs)
     kept = [f"residual{i}" for i in range(len(cut.residuals))]
-    forward = closed(first, graph.inputs, graph.input_names, (*graph.outputs, *cut.residuals), (*graph.output_names, *kept))
+    forward = closed(
+        first, graph.inputs, graph.input_names, (*graph.outputs, *cut.residuals), (*graph.output_names, *kept)
+    )
     back = closed(
-        second, (*cut.residuals, *joint.inputs[n:]), (*kept, *joint.input_names[n:]), joint.outputs[m:], joint.output_names[m:]
+        second,
+        (*cut.residuals, *joint.inputs[n:]),
+        (*kept, *joint.input_names[n:]),
+        joint.outputs[m:],
+        joint.output_names[m:],
     )
     return simplify(pruned(forward)), simplify(pruned(back)), cut.residuals
 
@@ -431,12 +447,16 @@ def _bars(y_bar: Any, graph: Graph, of: Sequence[int]) -> list[Any]:
     if tree.leaves == len(graph.outputs):
         found = [found[i] for i in of]
     if len(found) != len(of):
-        raise InputError(f"{len(found)} cotangents were given for {len(of)} results", instead="nest them as the result is")
+        raise InputError(
+            f"{len(found)} cotangents were given for {len(of)} results", instead="nest them as the result is"
+        )
     bars = []
     for g, i in zip(found, of, strict=True):
         t: Any = graph.outputs[i].type
         if np.shape(g) != t.shape:
-            raise InputError(f"the cotangent has shape {np.shape(g)}, its result {t}", f"output {graph.output_names[i]}")
+            raise InputError(
+                f"the cotangent has shape {np.shape(g)}, its result {t}", f"output {graph.output_names[i]}"
+            )
         bars.append(g.astype(t.dtype) if isinstance(g, Tracer) else np.asarray(g).astype(t.dtype))
     return bars
 

@@ -9,7 +9,8 @@ jacobian        xs               ys, Js            one pass per output element  
 hvp             xs, vs           gs, H vs          jvp of grad: forward over the strategy
 hessian         xs               gs, H             jacobian of grad, forward
 
-A loop over passes is a scan whose step makes its own unit vector, so it needs no more memory than one pass.
+Passes are batched (vector mode): all unit vectors at once where that fits the memory for lanes, else in
+chunks, by a scan whose step makes its own unit vectors. What does not depend on them runs once a chunk.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ import numpy as np
 
 from adcore.errors import DifferentiationError, StrategyError
 from adcore.graph import Graph, Value
+from adcore.plan.steps import default_plan
 from adcore.registry import find_op
 from adcore.strategy import Budget, Request, Strategy
 from adcore.trace import Trace, array_type, current
 from adcore.tracer import Tracer
 from adcore.transform.jvp import jvp as forward
 from adcore.transform.jvp import with_argument
-from adcore.transform.linear import or_zeros, reshape
+from adcore.transform.linear import or_zeros
 from adcore.transform.simplify import simplify
 from adcore.transform.splice import call_graph, closed, derived_name
+from adcore.transform.vmap import vmap
 from adcore.tree import LEAF, Tree, select
 from adcore.types import Type
 
@@ -164,39 +167,40 @@ def _jvp_by_rows(work: _Work) -> Graph:
     )  # fmt: skip
 
 
-# --- loops over unit vectors ---------------------------------------------------------------------
+# --- passes over unit vectors ---------------------------------------------------------------------
 
 Product = Callable[[list[Any]], list[Any]]
+
+LANES = 1 << 26
+"""Bytes that the lanes of a batched pass may take, where the budget and the strategy say nothing."""
 
 
 def _columns(trace: Trace, work: _Work, product: Product) -> list[Tracer]:
     """What `product` makes of the output tangents, stacked over the unit vectors of the inputs.
 
-    product: from the tangents of all outputs (by position; missing ones are zero) to arrays.
+    product: from the tangents of all outputs (by position; missing ones are None) to arrays.
     """
     graph, request = work.graph, work.request
     tangent = work.base("jvp")
-    types = [graph.inputs[i].type for i in request.wrt]
     n_y = len(graph.outputs)
     differentiable = [i for i, v in enumerate(graph.outputs) if v.type.differentiable]
 
-    def one_pass(args: list[Tracer], units: list[Tracer]) -> list[Tracer]:
+    def one_pass(args: list[Tracer], units: list[Tracer]) -> list[Any]:
         found = dict(zip(differentiable, call_graph(_now(), tangent, [*args, *units])[n_y:], strict=True))
-        return [found.get(i) for i in range(n_y)]  # type: ignore[misc]
+        return product([found.get(i) for i in range(n_y)])
 
-    return _loop(trace, graph, types, one_pass, product)
+    return _passes(trace, work, [array_type(graph.inputs[i]) for i in request.wrt], one_pass)
 
 
 def _rows(trace: Trace, work: _Work, product: Product) -> list[Tracer]:
     """The same for the input cotangents, over the unit vectors of the outputs."""
     graph, request = work.graph, work.request
     cotangent = work.base("vjp")
-    types = [graph.outputs[i].type for i in request.of]
 
-    def one_pass(args: list[Tracer], units: list[Tracer]) -> list[Tracer]:
-        return call_graph(_now(), cotangent, [*args, *units])[len(graph.outputs) :]
+    def one_pass(args: list[Tracer], units: list[Tracer]) -> list[Any]:
+        return product(call_graph(_now(), cotangent, [*args, *units])[len(graph.outputs) :])
 
-    return _loop(trace, graph, types, one_pass, product)
+    return _passes(trace, work, [array_type(graph.outputs[i]) for i in request.of], one_pass)
 
 
 def _now() -> Trace:
@@ -205,34 +209,74 @@ def _now() -> Trace:
     return trace
 
 
-def _loop(
-    trace: Trace, graph: Graph, types: Sequence[Any], one_pass: Callable[..., list[Tracer]], product: Product
+def _passes(trace: Trace, work: _Work, types: Sequence[Type], one_pass: Callable[..., list[Any]]) -> list[Tracer]:
+    """What `one_pass` makes of every unit vector of these types, stacked: in one batched pass or in chunks."""
+    graph = work.graph
+    n = sum(t.size for t in types)
+    inner = Trace(trace)
+    units = [Value(t) for t in types]
+    with inner:
+        args = [inner.wrap(inner.value_of(trace.wrap(v))) for v in graph.inputs]
+        results = [inner.lift(r) for r in one_pass(args, [inner.wrap(u) for u in units])]
+    captured = list(inner.captured)
+    names = [f"in{k}" for k in range(len(captured) + len(units))]
+    single = closed(
+        inner, [*inner.captured.values(), *units], names, results, [f"out{k}" for k in range(len(results))],
+        name=f"pass({graph.name})",
+    )  # fmt: skip
+    single = simplify(single)
+    lanes = _lanes(work, single, n)
+    batched = simplify(vmap(single, [False] * len(captured) + [True] * len(units), lanes))
+    shared = [trace.wrap(v) for v in captured]
+    if lanes >= n:
+        return call_graph(trace, batched, [*shared, *_units(types, 0, lanes)])
+    return _chunked(trace, batched, shared, types, lanes, -(-n // lanes), n)
+
+
+def _lanes(work: _Work, single: Graph, n: int) -> int:
+    """How many passes go in one batch: what the strategy says, else what fits."""
+    asked = getattr(work.strategy.options, "chunk", None)
+    if asked is not None:
+        return max(1, min(int(asked), n))
+    room = LANES if work.budget.memory is None else work.budget.memory // 4
+    per_lane = max(1, default_plan(single).cost.live_bytes)
+    return max(1, min(n, room // per_lane))
+
+
+def _units(types: Sequence[Type], start: Any, lanes: int) -> list[Any]:
+    """Unit vectors start, start + 1, ... (lanes of them) of these types, as batches; zero past the last."""
+    rows = np.arange(lanes)[:, None] + start
+    found, at = [], 0
+    for t in types:
+        hot: Any = np.equal(rows, np.arange(at, at + t.size)[None, :]).astype(t.dtype)
+        found.append(np.reshape(hot, (lanes, *t.shape)))
+        at += t.size
+    return found
+
+
+def _chunked(
+    trace: Trace, batched: Graph, shared: list[Tracer], types: Sequence[Type], lanes: int, passes: int, n: int
 ) -> list[Tracer]:
-    """A scan over the unit vectors of these types: what `product` makes of every pass, stacked."""
-    sizes = [t.size for t in types]
+    """The batched pass as the step of a scan that counts its chunks."""
     inner = Trace(trace)
     counter = Value(Type(np.dtype(np.int64), ()))
     with inner:
-        i = inner.wrap(counter)
-        args = [inner.wrap(inner.value_of(trace.wrap(v))) for v in graph.inputs]
-        units, start = [], 0
-        for t, n in zip(types, sizes, strict=True):
-            hot = np.equal(np.arange(start, start + n), i).astype(t.dtype)
-            units.append(reshape(hot, shape=t.shape, rank=1) if t.shape != (n,) else hot)
-            start += n
-        results = [inner.lift(r) for r in product(one_pass(args, units))]
-        following = (i + 1)._read()
+        start = inner.wrap(counter)
+        args = [inner.wrap(inner.value_of(x)) for x in shared]
+        found = call_graph(inner, batched, [*args, *_units(types, start, lanes)])
+        following = start + lanes
+        outputs = [following._read(), *(x._read() for x in found)]
     captured = list(inner.captured)
     step = closed(
         inner, [counter, *inner.captured.values()], [f"in{k}" for k in range(1 + len(captured))],
-        [following, *results], [f"out{k}" for k in range(1 + len(results))], name=f"pass({graph.name})",
+        outputs, [f"out{k}" for k in range(len(outputs))], name=batched.name,
     )  # fmt: skip
     first = trace.wrap(trace.constant(np.zeros((), np.int64)))
-    found = find_op("core::scan")(
+    stacked = find_op("core::scan")(
         first, *(trace.wrap(v) for v in captured),
-        step=simplify(step), length=sum(sizes), carries=1, scanned=0, trails=(), reverse=False,
+        step=simplify(step), length=passes, carries=1, scanned=0, trails=(), reverse=False,
     )  # fmt: skip
-    return list(found[1:])
+    return [np.reshape(x, (passes * lanes, *x.shape[2:]))[:n] for x in stacked[1:]]
 
 
 def _cut(stacked: Tracer, work: _Work) -> list[Tracer]:

@@ -86,7 +86,10 @@ def run_leaves(graph: Graph, leaves: Sequence[Any], program: Program | None = No
     """The outputs for these inputs, scalars as NumPy scalars."""
     trace = current()
     if trace is not None and any(isinstance(x, Tracer) for x in leaves):
-        values = [trace.lift(x, None if isinstance(x, Tracer) else _dtype(v)) for x, v in zip(leaves, graph.inputs, strict=True)]
+        values = [
+            trace.lift(x, None if isinstance(x, Tracer) else _dtype(v))
+            for x, v in zip(leaves, graph.inputs, strict=True)
+        ]
         for value, v, name in zip(values, graph.inputs, graph.input_names, strict=True):
             if value.type != v.type:
                 raise InputError(f"{name} is {value.type}, where {v.type} is needed", f"input of graph {graph.name}")

@@ -17,8 +17,8 @@ it in the entry point group `adcore`:
 from adcore.backend import Backend, Program, Result
 from adcore.errors import (
     AdcoreError,
-    CheckError,
     BudgetError,
+    CheckError,
     DifferentiationError,
     GraphError,
     InputError,
@@ -49,7 +49,7 @@ from adcore.params import (
 )
 from adcore.plan.check import Cost, check
 from adcore.plan.layout import Layout, direct_outputs, lay_out, padded, views
-from adcore.plan.schedule import *  # noqa: F403
+from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue
 from adcore.plan.steps import Plan, Run, default_plan
 from adcore.registry import Op, find_op, registry, ufunc_infer
@@ -64,6 +64,7 @@ from adcore.transform.simplify import simplify
 from adcore.transform.splice import closed, pruned, splice
 from adcore.transform.split import Split, split
 from adcore.transform.vjp import vjp
+from adcore.transform.vmap import broadcast_batch, depends, vmap
 from adcore.types import AnyType, Dim, Trail, Type, tangent_type, type_of
 
 ADCORE_API = 1

@@ -47,7 +47,7 @@ class Op:
     out: run also takes a place for each result, after the inputs: run(*arrays, *outs, **params).
     kernel(node, lower) -> callable(*arrays, *outs): run with the params bound; ops with sub-graphs get
         their bodies compiled by lower(graph).
-    batch(axis_sizes...): see `adcore.transform.vmap`.
+    batch: what it does with a leading batch axis, see `adcore.transform.vmap`; elementwise ops need none.
     flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
     numpy: the NumPy callables that record this op as they stand.
@@ -64,7 +64,7 @@ class Op:
     view: Callable[..., tuple[int, ...] | None] | None = None
     out: bool = False
     kernel: Callable[..., Callable[..., Any]] | None = None
-    batch: Callable[..., Any] | None = None
+    batch: Callable[..., Any] | str | None = None
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None

@@ -175,9 +175,7 @@ class _Machine:
         self.forward += reached - start
         scratch = self.sizes.advance
         if type(action) is Tape:
-            self.require(
-                stop <= self.frontier or not self.turned, action, "tapes steps that are already reversed"
-            )
+            self.require(stop <= self.frontier or not self.turned, action, "tapes steps that are already reversed")
             clear = all(b <= start or a >= reached for a, b in self.buffers.items())
             self.require(clear, action, "tapes steps that are already taped")
             if reached > start:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from adcore.extend import Op, hookimpl
-from adcore_ops import control, elementwise, matmul, reduce, shape
+from adcore_ops import call, elementwise, matmul, reduce, scan, shape, trail
 
-FAMILIES = (elementwise, shape, reduce, matmul, control)
+FAMILIES = (elementwise, shape, reduce, matmul, call, scan, trail)
 
 
 @hookimpl

@@ -83,7 +83,7 @@ def _product(name: str, run: Callable[..., Any], infer: Any, left: Any, right: A
         return 2.0 * infer(*types).size * types[0].shape[-1]
 
     return Op(
-        f"core::{name}", run, infer, multilinear(left, right, broadcasts=True), out=True, flops=flops,
+        f"core::{name}", run, infer, multilinear(left, right, broadcasts=True), batch="broadcast", out=True, flops=flops,
         samples=tuple(Sample(s) for s in shapes), doc=f"np.{name}: leading axes broadcast.",
     )  # fmt: skip
 

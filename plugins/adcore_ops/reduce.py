@@ -49,7 +49,7 @@ def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any
 
     return Op(
         f"core::{name}", run, lambda x, *, axes: Type(dtype(x.dtype), reduced(x.shape, axes)), rule,
-        {"axes": INTS}, out=True, kernel=kernel, samples=samples,
+        {"axes": INTS}, batch="core", out=True, kernel=kernel, samples=samples,
         same_as=lambda types, p: 0 if not p["axes"] and dtype(types[0].dtype) == types[0].dtype else None,
         doc=f"np.{ufunc.__name__}.reduce over axes counted from the end.",
     )  # fmt: skip
@@ -96,7 +96,7 @@ def _arg(name: str, function: Callable[..., Any]) -> Op:
 
     return Op(
         f"core::{name}", run, lambda x, *, axes: Type(np.dtype(np.intp), reduced(x.shape, axes)), ZERO,
-        {"axes": INTS}, out=True, samples=(SAMPLES[0],), doc=f"np.{name} along one axis counted from the end.",
+        {"axes": INTS}, batch="core", out=True, samples=(SAMPLES[0],), doc=f"np.{name} along one axis counted from the end.",
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def _reshape_view(x: Type, strides: Strides, params: Any) -> Strides | None:
 
 
 @op(
-    "core::reshape", params={"shape": SHAPE, "rank": INT}, infer=_reshape_infer, view=_reshape_view, out=True,
+    "core::reshape", batch="core", params={"shape": SHAPE, "rank": INT}, infer=_reshape_infer, view=_reshape_view, out=True,
     rule=linear(lambda g, x, *, shape, rank: reshape(g, shape=x.shape, rank=g.ndim)),
     same_as=lambda types, p: 0 if types[0].shape == _lead(types[0], p["rank"]) + p["shape"] else None,
     samples=(
@@ -93,7 +93,7 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @op(
-    "core::transpose", params={"perm": INTS}, infer=_transpose_infer, out=True,
+    "core::transpose", batch="core", params={"perm": INTS}, infer=_transpose_infer, out=True,
     view=lambda x, strides, p: tuple(strides[i] for i in _full_order(x.ndim, p["perm"])),
     rule=linear(lambda g, x, *, perm: transpose(g, perm=_inverse(perm))),
     same_as=lambda types, p: 0 if p["perm"] == tuple(range(len(p["perm"]))) else None,
@@ -106,7 +106,7 @@ def transpose(x: Any, out: Any = None, *, perm: tuple[int, ...]) -> Any:
 
 
 @op(
-    "core::flip", params={"axes": INTS}, infer=lambda x, *, axes: x, out=True,
+    "core::flip", batch="core", params={"axes": INTS}, infer=lambda x, *, axes: x, out=True,
     rule=linear(lambda g, x, *, axes: flip(g, axes=axes)),
     samples=(Sample(((2, 3),), params={"axes": (-1,)}), Sample(((2, 3, 5),), params={"axes": (-3, -1)})),
 )  # fmt: skip
@@ -142,7 +142,7 @@ def _broadcast_transpose(g: Any, x: Any, *, shape: tuple[int, ...], rank: int) -
 
 
 @op(
-    "core::broadcast_to", params={"shape": SHAPE, "rank": INT}, infer=_broadcast_infer, view=_broadcast_view, out=True,
+    "core::broadcast_to", batch="core", params={"shape": SHAPE, "rank": INT}, infer=_broadcast_infer, view=_broadcast_view, out=True,
     rule=linear(_broadcast_transpose),
     same_as=lambda types, p: 0 if types[0].shape == _lead(types[0], p["rank"]) + p["shape"] else None,
     samples=(
@@ -180,7 +180,7 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
 
 
 @op(
-    "core::slice", params={"start": SHAPE, "size": SHAPE, "step": INTS}, infer=_slice_infer, view=_slice_view, out=True,
+    "core::slice", batch="core", params={"start": SHAPE, "size": SHAPE, "step": INTS}, infer=_slice_infer, view=_slice_view, out=True,
     rule=linear(lambda g, x, *, start, size, step: put_slice(np.zeros_like(x), g, start=start, step=step)),
     same_as=lambda types, p: 0 if types[0].shape[types[0].ndim - len(p["size"]) :] == p["size"] else None,
     samples=(
@@ -210,7 +210,7 @@ def _put_transpose(g: Any, x: Any, new: Any, *, start: tuple[int, ...], step: tu
 
 
 @op(
-    "core::put_slice", params={"start": SHAPE, "step": INTS}, infer=_put_infer, out=True, rule=linear(_put_transpose),
+    "core::put_slice", batch="core", params={"start": SHAPE, "step": INTS}, infer=_put_infer, out=True, rule=linear(_put_transpose),
     samples=(
         Sample(((5, 7), (2, 4)), params={"start": (1, 0), "step": (2, 1)}),
         Sample(((2, 7), (2, 3)), params={"start": (3,), "step": (1,)}),
@@ -248,7 +248,7 @@ def _concatenate_transpose(g: Any, *xs: Any, axis: int) -> Any:
 
 
 @op(
-    "core::concatenate", params={"axis": INT}, infer=_concatenate_infer, rule=linear(_concatenate_transpose),
+    "core::concatenate", batch="core", params={"axis": INT}, infer=_concatenate_infer, rule=linear(_concatenate_transpose),
     kernel=lambda node, lower: lambda *xs: np.concatenate(xs[:-1], node.params["axis"], xs[-1]), out=True,
     samples=(Sample(((2, 3), (2, 5)), params={"axis": -1}), Sample(((2, 3), (5, 3), (1, 3)), params={"axis": -2})),
 )  # fmt: skip

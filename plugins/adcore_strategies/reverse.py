@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from adcore.extend import Budget, Graph, Request, Strategy, vjp
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """chunk: passes per batch; 1 is one pass at a time, None as many as the memory for lanes holds."""
+
+    chunk: int | None = None
 
 
 class Reverse(Strategy):
@@ -15,6 +25,7 @@ class Reverse(Strategy):
 
     name = "reverse"
     kinds = frozenset({"vjp"})
+    Options: ClassVar[type] = Options
 
     def differentiate(self, graph: Graph, request: Request, budget: Budget) -> Graph:
         """(xs, y_bars) -> (ys, x_bars)."""

@@ -38,9 +38,7 @@ class Maker:
         return len(self.storage) - 1
 
     def problem(self, wanted):
-        return Problem(
-            tuple(self.tasks), tuple(self.sizes), tuple(self.storage), frozenset(self.given), tuple(wanted)
-        )
+        return Problem(tuple(self.tasks), tuple(self.sizes), tuple(self.storage), frozenset(self.given), tuple(wanted))
 
 
 def chain(layers, sizes=None, forward=None, backward=None, loss=1.0, grads=None, uses=None):
@@ -162,7 +160,7 @@ def small_problems(draw, most=9, views=True):
 def small_chains(draw, most=6):
     """Random heterogeneous chains, with any dependence of the backward tasks and with parameter cotangents."""
     layers = draw(st.integers(2, most))
-    ints = lambda low, high, n: draw(st.lists(st.integers(low, high), min_size=n, max_size=n))  # noqa: E731
+    ints = lambda low, high, n: draw(st.lists(st.integers(low, high), min_size=n, max_size=n))
     uses = draw(st.lists(st.sampled_from(["both", "both", "left", "right"]), min_size=layers, max_size=layers))
     return chain(
         layers,

@@ -4,14 +4,14 @@ import re
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from adcore_strategies.planners import exact, greedy
 from adcore_strategies.planners.portfolio import EFFORTS, Effort, best, curve, minimum
 from adcore_strategies.planners.problem import BudgetError, Problem, plain, simulate
 from adcore_strategies.planners.sequence import reduce_problem, sweep
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.plan.planner_samples import Maker, chain, layered, residual, small_chains, small_problems, uniform, unet
+from tests.plan.planner_samples import Maker, chain, layered, residual, small_chains, small_problems, unet, uniform
 
 SMALL = Effort(20_000, 1_000_000)
 

@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from adcore_strategies.planners.problem import (
     Problem,
     ProblemError,
@@ -12,9 +15,6 @@ from adcore_strategies.planners.problem import (
     simulate,
 )
 from adcore_strategies.planners.sequence import expand, reduce_problem, sweep
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.plan.planner_samples import Maker, chain, small_problems
 
 
@@ -132,8 +132,7 @@ def test_validator_refuses(case):
 CONTRADICTIONS = {
     "input nobody makes": (
         lambda: Problem((Task((1,), (0,)),), (1, 1), (0, 1), frozenset(), (0,)),
-        "value 1 is read before it is made\n  by task 0\n"
-        "  put the tasks in a valid order, or list the value as given",
+        "value 1 is read before it is made\n  by task 0\n  put the tasks in a valid order, or list the value as given",
     ),
     "value made twice": (
         lambda: Problem((Task((), (0,)), Task((), (0,))), (1,), (0,), frozenset(), (0,)),
@@ -155,8 +154,7 @@ CONTRADICTIONS = {
     ),
     "value without storage": (
         lambda: Problem((Task((), (1,)),), (1,), (0,), frozenset(), ()),
-        "value 1 has no storage\n  the problem names 1 values, 0 to 0\n"
-        "  give every value an entry in `storage`",
+        "value 1 has no storage\n  the problem names 1 values, 0 to 0\n  give every value an entry in `storage`",
     ),
 }
 

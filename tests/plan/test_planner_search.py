@@ -3,12 +3,12 @@
 import itertools
 
 import pytest
-from adcore_strategies.planners import exact, greedy, improve, solver
-from adcore_strategies.planners.problem import plain, simulate
-from adcore_strategies.planners.sequence import expand, fits, reduce_problem, sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adcore_strategies.planners import exact, greedy, improve, solver
+from adcore_strategies.planners.problem import plain, simulate
+from adcore_strategies.planners.sequence import expand, fits, reduce_problem, sweep
 from tests.plan.planner_samples import Maker, chain, layered, residual, small_problems, unet
 
 NAMED = {
@@ -23,7 +23,7 @@ NAMED = {
 def brute_force(problem, budget, depth):
     """The least cost over all legal schedules of at most `depth` runs: plain enumeration, dropping any subset."""
     tasks = problem.tasks
-    sizes = lambda live: sum(problem.sizes[s] for s in {problem.storage[v] for v in live})  # noqa: E731
+    sizes = lambda live: sum(problem.sizes[s] for s in {problem.storage[v] for v in live})
     best = None
     layer = {frozenset(problem.given): 0.0}
     for _ in range(depth + 1):
@@ -31,7 +31,7 @@ def brute_force(problem, budget, depth):
         for live, cost in layer.items():
             if set(problem.wanted) <= live and (best is None or cost < best):
                 best = cost
-            for index, task in enumerate(tasks):
+            for task in tasks:
                 if set(task.outputs) <= live or not set(task.inputs) <= live:
                     continue
                 idle = [v for v in live if v not in problem.given and v not in task.inputs]

@@ -59,9 +59,7 @@ def test_a_name_is_taken_once():
     )
     with pytest.raises(ScheduleError, match=f"^{re.escape(message)}$"):
         register_schedule(Other)
-    message = (
-        f"two schedules are called 'whole'\n  adcore.plan.schedule.Whole and {here}\n  rename one of them"
-    )
+    message = f"two schedules are called 'whole'\n  adcore.plan.schedule.Whole and {here}\n  rename one of them"
     with pytest.raises(ScheduleError, match=f"^{re.escape(message)}$"):
         register_schedule(dataclass(frozen=True)(Other))
     assert register_schedule(Whole) is Whole  # the same class again is no clash

@@ -24,9 +24,7 @@ def least_time(length, memory, disk, forward, back, write, read):
         carry, frontier, ram, file = state
         if frontier == 0:
             return spent
-        for price, (c, f, a, b) in moves(
-            carry, frontier, ram, file, memory, disk, forward, back, write, read
-        ):
+        for price, (c, f, a, b) in moves(carry, frontier, ram, file, memory, disk, forward, back, write, read):
             useful = (1 << f) - 1
             after = (c, f, a & useful, b & useful)
             if spent + price < best.get(after, float("inf")):

@@ -79,7 +79,9 @@ def small_plan() -> Plan:
 def test_a_plan_that_reads_a_dropped_value_is_refused() -> None:
     plan = small_plan()
     broken = (plan.steps[0], Drop(1), *plan.steps[1:])
-    with pytest.raises(PlanError, match=r"(?s)step 2 runs node 1 \(core::multiply\), whose input of type float64\[3\] was"):
+    with pytest.raises(
+        PlanError, match=r"(?s)step 2 runs node 1 \(core::multiply\), whose input of type float64\[3\] was"
+    ):
         check(replace(plan, steps=broken))
 
 
@@ -128,5 +130,3 @@ def test_a_value_may_be_dropped_and_made_again_with_the_same_bits() -> None:
 
     x = np.array([0.3, 0.7, 1.1])
     np.testing.assert_array_equal(find_backend().compile(again)(x), find_backend().compile(plan)(x))
-
-

@@ -79,9 +79,7 @@ def test_second_order_agrees_with_differences_of_first(p: Program) -> None:
         return sum(np.sum(np.sin(y)) for y in flatten(p.f(*args))[0])
 
     both = [ad.hvp(loss, p.args, along)]
-    truth = directional(
-        lambda t: vector(ad.vjp(loss, *shifted(p.args, along, t))[1](1.0))
-    )
+    truth = directional(lambda t: vector(ad.vjp(loss, *shifted(p.args, along, t))[1](1.0)))
     np.testing.assert_allclose(vector(both), truth, rtol=10 * tolerance(p), atol=10 * tolerance(p))
 
 

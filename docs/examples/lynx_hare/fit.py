@@ -43,7 +43,9 @@ def main() -> None:
     p = np.exp(found.x)
     for name, value in zip((*NAMES, "hare 1900", "lynx 1900", "sigma"), p, strict=True):
         print(f"{name:10s} {value:8.4f}")
-    print(f"minus log-likelihood {found.fun:.4f} after {found.nfev} gradients; largest component {np.abs(found.jac).max():.1e}")
+    print(
+        f"minus log-likelihood {found.fun:.4f} after {found.nfev} gradients; largest component {np.abs(found.jac).max():.1e}"
+    )
     draw(data, p)
 
 

@@ -21,7 +21,6 @@ from adcore.extend import (
     direct_outputs,
     find_op,
     kept,
-    lay_out,
     values,
     views,
 )

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .blocks import Way, Ways
 from .interval import Chain, Leaf, Tables, build, trace
 from .problem import Problem, Steps
 from .sequence import Core, Sweep, expand, fits, reduce_problem, sweep
@@ -52,8 +53,9 @@ def candidates(core: Core, budget: int, chain: Chain | None = None) -> list[Swee
     # the sequence may occupy less than the tables promise, or, where sizes were rounded, a little more
     best = float("inf")
     for slot in range(tables.slots, -1, -1):
-        if tables.top[slot] >= best or (slot < tables.slots and tables.top[slot] == tables.top[slot + 1] < best
-                                        and not tables.rounded):
+        if tables.top[slot] >= best or (
+            slot < tables.slots and tables.top[slot] == tables.top[slot + 1] < best and not tables.rounded
+        ):
             continue
         if tables.top[slot] == float("inf"):
             break
@@ -232,9 +234,7 @@ def _contract(core: Core, shape: _Shape) -> Chain:
         stages[number - 1].append(task)
     bundles = _bundles(core, shape.stage, length)
     meter = _Meter(core, sizes)
-    cells = [
-        meter.cell(walks[i], stages[i], left[i], right[i], bundles[i]) for i in range(length + 1)
-    ]
+    cells = [meter.cell(walks[i], stages[i], left[i], right[i], bundles[i]) for i in range(length + 1)]
     return Chain(
         sizes=(0, *(sizes[b] for b in ends if b is not None), 0),
         carried=tuple(sum(sizes[b] for b in bundles[i + 1]) for i in range(length + 1)),
@@ -260,15 +260,16 @@ class _Meter:
     def __init__(self, core: Core, sizes: list[int]) -> None:
         self.core, self.sizes = core, sizes
         self.load = [
-            load - sum(core.sizes[b] - sizes[b] for b in outs)
-            for load, outs in zip(core.load, core.outs, strict=True)
+            load - sum(core.sizes[b] - sizes[b] for b in outs) for load, outs in zip(core.load, core.outs, strict=True)
         ]
+        self.blocks = Ways(core, sizes, self.load)
 
     def cell(self, walk: list[int], stage: list[int], left: int | None, right: int | None, after: set[int]) -> Leaf:
         """Everything the tables need to know about one segment and its stage."""
         core, sizes = self.core, self.sizes
-        read = {b for t in stage for b in core.ins[t]}
         inside = {b for t in walk for b in core.outs[t]}
+        # a wanted forward block counts as read by the stage, so that no reversal goes without making it
+        read = {b for t in stage for b in core.ins[t]} | inside.intersection(core.final)
         tape = (read & inside) - {right}
         keep_left = after | ({left} if left is not None else set())
         end = {right} if right is not None else set()
@@ -276,28 +277,28 @@ class _Meter:
         big = sizes[right] if right is not None else 0
         fresh = self._demand(walk, read & inside, set())
         again = self._demand(walk, tape, end)
-        cost = lambda tasks: sum(core.cost[t] for t in tasks)  # noqa: E731
         stay = {left} if left is not None else set()
         return Leaf(
             walk=tuple(walk),
             stage=tuple(stage),
-            fresh=tuple(fresh),
-            again=tuple(again),
-            walk_cost=cost(walk),
-            stage_cost=cost(stage),
-            fresh_cost=cost(fresh),
-            again_cost=cost(again),
+            fresh=self._ways([*fresh, *stage], keep_left, set(), small, bool(tape)),
+            again=self._ways([*again, *stage], keep_left, end, small + big, bool(tape)),
+            walk_cost=sum(core.cost[t] for t in walk),
+            stage_cost=sum(core.cost[t] for t in stage),
             walk_first=self.peak(walk, stay | end) - small,
             walk_on=self.peak(walk, end),
             walk_tape=self.peak(walk, stay | end | tape) - small,
-            fresh_need=self.peak([*fresh, *stage], keep_left) - small,
-            again_need=self.peak([*again, *stage], keep_left) - small - big,
             tape=sum(sizes[b] for b in tape),
             tape_need=self.peak(stage, keep_left) - small,
             peel_need=self.peak(stage, after),
             reads_left=left is not None and left in read,
             reads_right=right is not None and right in read,
         )
+
+    def _ways(self, tasks: list[int], after: set[int], held: set[int], paid: int, search: bool) -> tuple[Way, ...]:
+        """Ways to run the tasks; bytes without those of the resident blocks, which are `paid` for elsewhere."""
+        found = self.blocks.find(tasks, after, held, search)
+        return tuple(Way(way.need - paid, way.cost, way.runs) for way in found)
 
     def _demand(self, walk: list[int], wanted: set[int], have: set[int]) -> list[int]:
         """Tasks of the segment that make `wanted` from the block before the segment and `have`."""

@@ -41,7 +41,10 @@ def plan(problem: Problem, budget: int) -> Steps | None:
 
 
 def candidates(core: Core, budget: int) -> Iterator[list[int]]:
-    """Run sequences within the budget (bytes, without the base): every policy on the graph order, the best on others."""
+    """Run sequences within the budget (bytes, without the base).
+
+    Every policy on the graph order, then the policies (for large problems: the best two) on the other orders.
+    """
     for order in orders(core):
         if sweep(core, order).peak <= budget:
             yield order

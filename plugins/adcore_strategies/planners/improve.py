@@ -255,9 +255,11 @@ class _Search:
                     chain.append(task)
                 continue
             done.add(task)
-            for b in _bits(self.in_mask[task] & ~there):
-                if core.maker[b] not in done and not self._carries(current, b, gap):
-                    stack.append(core.maker[b])
+            stack.extend(
+                core.maker[b]
+                for b in _bits(self.in_mask[task] & ~there)
+                if core.maker[b] not in done and not self._carries(current, b, gap)
+            )
         return [*runs[: gap.stop], *chain, *runs[gap.stop :]]
 
     def _carries(self, current: Sweep, block: int, gap: _Gap) -> bool:

@@ -32,6 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .blocks import Way
+
 __all__ = ["Chain", "Leaf", "Tables", "build", "trace"]
 
 _Array = NDArray[np.float64]
@@ -42,24 +44,21 @@ _INF = math.inf
 class Leaf:
     """One segment and its stage.
 
-    walk, stage: tasks.   fresh, again: tasks of the segment to rerun before the stage without and with a_t at hand.
+    walk, stage: tasks.   fresh, again: ways to run the stage and what it needs of the segment, without and with a_t
+    at hand; their bytes include the deltas, but not the resident blocks.
     walk_first, walk_on, walk_tape: bytes of walking with a_{t-1} kept (and not counted), freed, kept with the tape.
-    fresh_need, again_need, tape_need, peel_need: bytes of the stage, deltas included, without the resident blocks.
+    tape_need, peel_need: bytes of the stage, deltas included, with the tape resident, and before a_{t-1} is there.
     """
 
     walk: tuple[int, ...]
     stage: tuple[int, ...]
-    fresh: tuple[int, ...]
-    again: tuple[int, ...]
+    fresh: tuple[Way, ...]
+    again: tuple[Way, ...]
     walk_cost: float
     stage_cost: float
-    fresh_cost: float
-    again_cost: float
     walk_first: int
     walk_on: int
     walk_tape: int
-    fresh_need: int
-    again_need: int
     tape: int
     tape_need: int
     peel_need: int
@@ -103,8 +102,8 @@ def build(chain: Chain, top: int, most: int) -> Tables:
     leaves = chain.leaves
     amounts = [*sizes, *chain.carried]
     for leaf in leaves:
-        amounts += [leaf.walk_first, leaf.walk_on, leaf.walk_tape, leaf.fresh_need, leaf.again_need, leaf.tape]
-        amounts += [leaf.tape_need, leaf.peel_need]
+        amounts += [leaf.walk_first, leaf.walk_on, leaf.walk_tape, leaf.tape]
+        amounts += [leaf.tape_need, leaf.peel_need, *(way.need for way in (*leaf.fresh, *leaf.again))]
     unit = math.gcd(*amounts) or 1
     rounded = top // unit > most
     if rounded:
@@ -168,8 +167,9 @@ class _Builder:
         p = np.full(self.slots + 1, _INF)
         q = np.full(self.slots + 1, _INF)
         if s == t - 1:
-            p[scale.slot(leaf.fresh_need) :] = leaf.fresh_cost + leaf.stage_cost
-            q[scale.slot(leaf.again_need) :] = leaf.again_cost + leaf.stage_cost
+            for table, ways in ((p, leaf.fresh), (q, leaf.again)):
+                for way in ways:
+                    np.minimum(table, np.where(self.grid >= scale.slot(way.need), way.cost, _INF), out=table)
         else:
             walk = (scale.walk_cost[s + 1 : t] - scale.walk_cost[s])[:, None]
             need = -(-(scale.walk_need[s, s + 1 : t] + scale.chain.carried[t - 1]) // scale.unit)
@@ -250,8 +250,10 @@ def trace(tables: Tables, slot: int) -> list[int]:
         options = [*_ends(tables, state), *_splits(tables, state)]
         cost, parts = min(options, key=lambda option: option[0])
         assert cost < _INF, "a finite entry has a finite option"
-        for part in reversed(parts):
-            todo.append(sum((leaves[i].walk for i in part), ()) if isinstance(part, range) else part)
+        todo.extend(
+            tuple(task for i in part for task in leaves[i].walk) if isinstance(part, range) else part
+            for part in reversed(parts)
+        )
     return runs
 
 
@@ -305,9 +307,8 @@ def _ends(tables: Tables, state: _State) -> list[_Option]:
     more = min(free + here, tables.slots) if state.resident else free
     found: list[_Option] = []
     if t - s == 1:
-        again, cost = (leaf.again, leaf.again_cost) if state.resident else (leaf.fresh, leaf.fresh_cost)
-        if free >= scale.slot(leaf.again_need if state.resident else leaf.fresh_need):
-            found.append((cost + leaf.stage_cost, [(*again, *leaf.stage)]))
+        ways = leaf.again if state.resident else leaf.fresh
+        found += [(way.cost, [way.runs]) for way in ways if free >= scale.slot(way.need)]
     else:
         first, held = scale.chain.leaves[s], scale.slot(scale.chain.leaves[s].tape) + scale.sizes[s + 1]
         room = free >= scale.slot(first.walk_tape + scale.chain.carried[t - 1])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from . import chain, exact, greedy, improve
 from .problem import BudgetError, Outcome, Problem, Steps, simulate
-from .sequence import Core, expand, footprint, reduce_problem, sweep
+from .sequence import Core, Sweep, expand, footprint, reduce_problem, sweep
 
 __all__ = ["EFFORTS", "Effort", "Least", "Planned", "Point", "best", "curve", "minimum"]
 
@@ -266,7 +266,7 @@ def _minimum(core: Core, effort: Effort) -> Least:
     return Least(outcome.peak, proven, bound + core.base, outcome.task, steps)
 
 
-def _greedy_least(core: Core, peak: int, floor: int):
+def _greedy_least(core: Core, peak: int, floor: int) -> Sweep | None:
     """A sequence of less peak by bisection on the budget of the greedy policies, or None."""
     found = None
     low, high = floor, peak - 1

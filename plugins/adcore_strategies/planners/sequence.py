@@ -27,8 +27,9 @@ __all__ = ["Core", "Sweep", "expand", "fits", "footprint", "reduce_problem", "su
 class Core:
     """A problem without views and given values.
 
-    ins, outs: blocks read and made, per task.   cost: per task.   load: bytes of outputs and scratch, per task.     sizes: bytes per block.
-    maker: the task that makes a block.   readers: tasks that read a block.   final: blocks alive at the end.
+    ins, outs: blocks read and made, per task.   cost: per task.   load: bytes of outputs and scratch, per task.
+    sizes: bytes per block.   maker: the task that makes a block.   readers: tasks that read a block.
+    final: blocks alive at the end.
     base: bytes of the given storages.   names: index of each task in the problem.   end_scratch: bytes the views
     among the wanted values need at the end.
     """
@@ -262,6 +263,5 @@ def expand(core: Core, runs: Sequence[int]) -> Steps:
                 live.remove(value)
     for value in problem.wanted:
         ensure(value)
-    for value in sorted(live - problem.given - set(problem.wanted)):
-        steps.append(("drop", value))
+    steps.extend(("drop", value) for value in sorted(live - problem.given - set(problem.wanted)))
     return tuple(steps)

@@ -105,9 +105,7 @@ def forward_steps(length: int, slots: int) -> int:
     return (r + 1) * length - comb(slots + r, slots + 1)
 
 
-def reverse_range(
-    start: int, stop: int, slots: int, leaf: int, end: int, stored: bool = False
-) -> Iterator[Action]:
+def reverse_range(start: int, stop: int, slots: int, leaf: int, end: int, stored: bool = False) -> Iterator[Action]:
     """Actions that reverse blocks start..stop-1 from the current carry, which is at `start`.
 
     stored: whether that carry is already in one of the slots. It is dropped in any case.

@@ -1,0 +1,333 @@
+"""The journal of a job: one row per item in SQLite (WAL), and the lock that admits one driver.
+
+A row says what became of its item; pending, done, failed or quarantined. What runs right now is in
+`leases`, one row per chunk: on the way to a result nothing is written per item. Rows of done items
+name the shard that holds the result. The journal may lag behind the results (a shard is renamed into
+place first, then rowed), never the other way round; and it can be rebuilt from manifest and results.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from adcore.batch.errors import JobLockedError, StorageError
+
+PENDING, DONE, FAILED, QUARANTINED = range(4)
+STATES = ("pending", "done", "failed", "quarantined")
+VERSION = "1"
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE items (
+    item INTEGER PRIMARY KEY, offset INTEGER, key BLOB, grp TEXT, tag TEXT, twin INTEGER,
+    state INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, kills INTEGER NOT NULL DEFAULT 0,
+    shard INTEGER, position INTEGER, seconds REAL, peak INTEGER, kind TEXT, message TEXT, detail TEXT);
+CREATE TABLE shards (shard INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER, machine TEXT);
+CREATE TABLE leases (chunk INTEGER PRIMARY KEY, first INTEGER, items INTEGER, pid INTEGER);
+"""
+FIELDS = "i.item, i.twin, r.state, r.attempts, r.shard, r.position, r.seconds, r.peak, r.kind, r.message, r.detail"
+
+NewItem: TypeAlias = tuple[int, int, bytes, str, str]
+"""Item, byte offset of its line in the manifest, key, group, tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the journal knows of one item. seconds of the last attempt, peak in bytes."""
+
+    item: int
+    twin: int | None  # the item with the same key whose result this one shares
+    state: int
+    attempts: int
+    shard: int | None
+    position: int | None
+    seconds: float | None
+    peak: int | None
+    kind: str | None
+    message: str | None
+    detail: str | None
+
+
+class Journal:
+    """The open journal of one job. Changes become durable against a killed process at `commit`."""
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        self.path = path
+        where = f"file:{_quoted(path)}?mode=ro" if read_only else str(path)
+        self._db = sqlite3.connect(where, uri=read_only, isolation_level=None, timeout=10.0)
+        if not read_only:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")  # results are fsynced; a lost row is adopted again
+            self._db.execute("PRAGMA cache_size=-8000")
+
+    def damage(self, items: int, manifest: str) -> str:
+        """Why this cannot be the journal of a manifest with this many items and this hash; or ""."""
+        try:
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                return f"SQLite says {found!r}"
+            meta = dict(self._db.execute("SELECT name, value FROM meta"))
+            count = self._db.execute("SELECT count(*) FROM items").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            return f"SQLite says {error}"
+        if meta != {"version": VERSION, "manifest": manifest}:
+            return "it belongs to another manifest, or was not completed"
+        return "" if count == items else f"it has {count} items, the manifest {items}"
+
+    def create(self, items: Iterable[NewItem], manifest: Callable[[], str]) -> None:
+        """Fill an empty journal with pending items.
+
+        manifest: asked after the last item for the manifest's hash.
+        """
+        self._db.executescript(SCHEMA)
+        self._begin()
+        self._db.executemany("INSERT INTO items (item, offset, key, grp, tag) VALUES (?, ?, ?, ?, ?)", items)
+        self._db.execute("CREATE INDEX keys ON items (key)")
+        self._db.execute(
+            "UPDATE items SET twin = twins.first FROM (SELECT key AS k, min(item) AS first FROM items"
+            " GROUP BY key HAVING count(*) > 1) AS twins WHERE key = twins.k AND item > twins.first"
+        )
+        self._db.executemany("INSERT INTO meta VALUES (?, ?)", [("version", VERSION), ("manifest", manifest())])
+        self.commit()
+
+    def pending(self, after: int, limit: int) -> list[tuple[int, int]]:
+        """The next pending items behind item `after`, at most `limit`: (item, offset of its line)."""
+        return self._db.execute(
+            "SELECT item, offset FROM items WHERE state = 0 AND twin IS NULL AND item > ? ORDER BY item LIMIT ?",
+            (after, limit),
+        ).fetchall()
+
+    def offset(self, item: int) -> int:
+        """The byte offset of an item's line in the manifest."""
+        return int(self._db.execute("SELECT offset FROM items WHERE item = ?", (item,)).fetchone()[0])
+
+    def lease(self, chunk: int, first: int, items: int, pid: int) -> None:
+        """Record that a chunk was handed out."""
+        self._begin()
+        self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (chunk, first, items, pid))
+
+    def release(self, chunk: int | None = None) -> None:
+        """Record that a chunk came back; without a number all of them (their driver is gone)."""
+        self._begin()
+        self._db.execute("DELETE FROM leases WHERE ?1 IS NULL OR chunk = ?1", (chunk,))
+
+    def add_shard(self, name: str, size: int, machine: str) -> int:
+        """The number of a new shard."""
+        self._begin()
+        cursor = self._db.execute("INSERT INTO shards (name, bytes, machine) VALUES (?, ?, ?)", (name, size, machine))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def done(self, shard: int, rows: Iterable[tuple[int, int, float, int]]) -> int:
+        """Mark items done: (position in the shard, item, seconds, peak). How many were not done before."""
+        self._begin()
+        before = self._db.total_changes
+        self._db.executemany(
+            "UPDATE items SET state = 1, attempts = attempts + 1, shard = ?, position = ?, seconds = ?,"
+            " peak = ?, kind = NULL, message = NULL, detail = NULL WHERE item = ? AND state != 1",
+            ((shard, position, seconds, peak, item) for position, item, seconds, peak in rows),
+        )
+        return self._db.total_changes - before
+
+    def adopt(self, shard: int, rows: Sequence[tuple[int, bytes, float, int]]) -> int:
+        """Mark items done by key, not by number: (position, key, seconds, peak). How many were adopted."""
+        found = []
+        for position, key, seconds, peak in rows:
+            query = "SELECT item FROM items WHERE key = ? AND twin IS NULL"
+            item = self._db.execute(query, (key,)).fetchone()
+            if item is not None:
+                found.append((position, item[0], seconds, peak))
+        return self.done(shard, found)
+
+    def failed(self, item: int, state: int, what: tuple[str, str, str], seconds: float, peak: int) -> None:
+        """Mark an item as pending again, failed or quarantined, with kind, message and detail."""
+        self._begin()
+        self._db.execute(
+            "UPDATE items SET state = ?, attempts = attempts + 1, seconds = ?, peak = ?, kind = ?,"
+            " message = ?, detail = ? WHERE item = ? AND state != 1",
+            (state, seconds, peak, *what, item),
+        )
+
+    def count_kill(self, item: int) -> int:
+        """How many workers the item has killed, this one included."""
+        self._begin()
+        query = "UPDATE items SET kills = kills + 1 WHERE item = ? RETURNING kills"
+        return int(self._db.execute(query, (item,)).fetchall()[0][0])
+
+    def attempts(self, item: int) -> int:
+        """How often the item was tried and came to an end."""
+        return int(self._db.execute("SELECT attempts FROM items WHERE item = ?", (item,)).fetchone()[0])
+
+    def forget_shard(self, name: str) -> int:
+        """Make the items of a lost or damaged shard pending again; how many these are."""
+        self._begin()
+        query = "UPDATE items SET state = 0, shard = NULL WHERE shard IN (SELECT shard FROM shards WHERE name = ?)"
+        changed = self._db.execute(query, (name,)).rowcount
+        self._db.execute("DELETE FROM shards WHERE name = ?", (name,))
+        return changed
+
+    def again(self, kinds: Sequence[str] = (), items: Sequence[int] = ()) -> int:
+        """Make failed and quarantined items pending again, all or only some; how many these are."""
+        self._begin()
+        query = (
+            "UPDATE items SET state = 0, attempts = 0, kills = 0 WHERE state IN (2, 3)"
+            " AND (?1 = '[]' OR kind IN (SELECT value FROM json_each(?1)))"
+            " AND (?2 = '[]' OR item IN (SELECT value FROM json_each(?2)))"
+        )
+        changed = self._db.execute(query, (json.dumps(list(kinds)), json.dumps(list(items)))).rowcount
+        self.commit()
+        return changed
+
+    def shards(self) -> list[tuple[int, str, int, str]]:
+        """All shards: number, name, bytes, machine."""
+        return self._db.execute("SELECT shard, name, bytes, machine FROM shards ORDER BY shard").fetchall()
+
+    def twins(self) -> int:
+        """How many items share the result of another one."""
+        return int(self._db.execute("SELECT count(*) FROM items WHERE twin IS NOT NULL").fetchone()[0])
+
+    def counts(self, twins: bool = True) -> dict[str, int]:
+        """How many items are in each state; `running` are those of the pending ones that are leased.
+
+        twins: count items that share a result, or each result once.
+        """
+        query = (
+            "SELECT r.state, count(*) FROM items AS i JOIN items AS r"
+            " ON r.item = coalesce(i.twin, i.item) GROUP BY r.state"
+            if twins
+            else "SELECT state, count(*) FROM items WHERE twin IS NULL GROUP BY state"
+        )
+        found = dict(self._db.execute(query))
+        counts = {name: found.get(state, 0) for state, name in enumerate(STATES)}
+        counts["running"] = self._db.execute("SELECT coalesce(sum(items), 0) FROM leases").fetchone()[0]
+        return counts
+
+    def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[Row]:
+        """What is known of every item, in item order, streamed; a twin shows its twin's result."""
+        query = (
+            f"SELECT {FIELDS} FROM items AS i JOIN items AS r ON r.item = coalesce(i.twin, i.item)"
+            f" WHERE {where} ORDER BY i.item"
+        )
+        for found in self._db.execute(query, values):
+            yield Row(*found)
+
+    def report(self, labels: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+        """The rows of the report, see `adcore.batch.progress.COLUMNS`, in item order, streamed."""
+        self._db.create_function("label", 1, labels.__getitem__, deterministic=True)
+        self._db.create_function("state", 1, STATES.__getitem__, deterministic=True)
+        yield from self._db.execute(
+            "SELECT i.item, i.tag, state(r.state), label(i.grp), r.seconds, r.peak, r.attempts,"
+            " r.kind, r.message, i.twin, lower(hex(i.key)) FROM items AS i"
+            " JOIN items AS r ON r.item = coalesce(i.twin, i.item) ORDER BY i.item"
+        )
+
+    def commit(self) -> None:
+        """Make all changes since the last commit visible to others and safe from a kill."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.commit()
+        self._db.close()
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def lock(directory: Path) -> Iterator[None]:
+    """Hold the job for this process. The system lets go of it when the process ends, however it ends.
+
+    Raises: JobLockedError naming the pid and host that hold it; StorageError in a read-only directory.
+    """
+    try:
+        file = open(directory / "lock", "a+", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise StorageError(
+            f"the job's directory cannot be written: {error.strerror}",
+            str(directory),
+            "give it write permission, or run with another --out",
+        ) from None
+    with file:
+        who = _taken_by(file)
+        if who:
+            raise JobLockedError(
+                f"the job is being run by {who}",
+                f"job {directory}",
+                "wait for it, watch it with `adcore batch status`, or stop it with `adcore batch cancel`",
+            )
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.seek(0)
+            file.truncate()
+
+
+def holder(directory: Path) -> tuple[int, str] | None:
+    """The pid and host that hold the job, or None."""
+    try:
+        with open(directory / "lock", "a+", encoding="utf-8") as file:
+            if _try_lock(file):
+                return None
+            file.seek(0)
+            words = file.read().split()
+    except OSError:
+        return None
+    return (int(words[1]), words[3]) if len(words) == 4 else (0, "")
+
+
+def _taken_by(file: IO[str]) -> str:
+    """Take the lock, or say who has it. `holder` looks through the same lock for a moment: try a while."""
+    text = ""
+    for _ in range(20):
+        if _try_lock(file):
+            return ""
+        file.seek(0)
+        text = file.read().strip()
+        if text:
+            break
+        time.sleep(0.02)
+    return text or "a process that has not said its pid"
+
+
+if os.name == "nt":  # pragma: no cover
+
+    def _try_lock(file: IO[str]) -> bool:
+        import msvcrt
+
+        try:
+            file.seek(1 << 20)  # locked bytes cannot be read by others: lock one beyond the text
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+
+else:
+
+    def _try_lock(file: IO[str]) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(path.resolve()))

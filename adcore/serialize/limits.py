@@ -1,0 +1,62 @@
+"""What a graph file may hold at most, so that a hostile one costs bounded time and memory.
+
+Every limit is checked before the thing it limits is built. Raise one for a file that you trust:
+
+>>> Limits(nodes=20_000_000).body
+67108864
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adcore.errors import FileFormatError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Largest sizes that are read, and written.
+
+    body: bytes of the meaning, and of the notes.   record: bytes of one entry (a node, the params of
+    a call, a tree).   nodes: of all graphs, a sub-graph counted once per use.   values: likewise.
+    entries: rows of any other table.   rank: axes of an array.   string: bytes of one string.
+    depth: nested trees, and graphs within graphs.   probe: bytes of arrays made to infer the types of
+    ops that state no `infer`.
+    """
+
+    body: int = 64 << 20
+    record: int = 1 << 20
+    nodes: int = 5_000_000
+    values: int = 10_000_000
+    entries: int = 1_000_000
+    rank: int = 32
+    string: int = 64 << 10
+    depth: int = 64
+    probe: int = 1 << 30
+
+
+DEFAULT = Limits()
+
+
+def keep(limits: Limits, name: str, found: int, where: str) -> None:
+    """Raise FileFormatError when a limit is passed, naming the limit and how to raise it."""
+    most: int = getattr(limits, name)
+    if found > most:
+        raise FileFormatError(
+            f"{found} is more than the limit of {most} {WORDS[name]}",
+            where,
+            f"if you trust it, raise the limit: ad.load(path, limits=Limits({name}={found}))",
+        )
+
+
+WORDS = {
+    "body": "bytes of meaning or notes",
+    "record": "bytes in one entry",
+    "nodes": "nodes",
+    "values": "values",
+    "entries": "rows in a table",
+    "rank": "axes",
+    "string": "bytes in a string",
+    "depth": "levels of nesting",
+    "probe": "bytes to infer types with",
+}
