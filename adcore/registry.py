@@ -64,7 +64,7 @@ class Op:
     view: Callable[..., tuple[int, ...] | None] | None = None
     out: bool = False
     kernel: Callable[..., Callable[..., Any]] | None = None
-    batch: Callable[..., Any] | str | None = None
+    batch: Callable[..., Any] | tuple[int, ...] | str | None = None
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None

@@ -3,7 +3,7 @@
 Every op acts on trailing (core) axes, so a batch is one more leading axis. What an op does with it
 is its `batch`:
   elementwise ops     lower ranks get axes of length 1 after the batch axis, then broadcast
-  "broadcast"         the same, for ops whose leading axes broadcast (matmul)
+  a tuple of ints     the same, for ops whose leading axes broadcast (matmul): the number of own axes of each
   "core"              applied as it stands; inputs that are not batched are broadcast first
   a function          ops that carry graphs, or have axes elsewhere: batch(batched, size, node, xs) -> results
   None                a loop over the batch, correct and slow, logged once per op
@@ -88,8 +88,9 @@ def _batch_node(trace: Trace, node: Node, flags: tuple[bool, ...], size: int, xs
     op = find_op(node.op)
     if callable(op.batch):
         found = op.batch(flags, size, node, xs)
-    elif op.elementwise or op.batch == "broadcast":
-        found = op(*_aligned(node, flags, size, xs), **node.params)
+    elif op.elementwise or isinstance(op.batch, tuple):
+        cores = op.batch if isinstance(op.batch, tuple) else (0,) * len(xs)
+        found = op(*_aligned(node, cores, flags, size, xs), **node.params)
     elif op.batch == "core":
         found = op(*(x if b else broadcast_batch(x, size) for x, b in zip(xs, flags, strict=True)), **node.params)
     else:
@@ -101,14 +102,17 @@ def _batch_node(trace: Trace, node: Node, flags: tuple[bool, ...], size: int, xs
     )
 
 
-def _aligned(node: Node, flags: tuple[bool, ...], size: int, xs: list[Tracer]) -> list[Tracer]:
-    """Batched operands with axes of length 1 put in after the batch axis, up to the rank of the result."""
-    rank = max(len(v.type.shape) for v in node.inputs if isinstance(v.type, Type))
+def _aligned(node: Node, cores: tuple[int, ...], flags: tuple[bool, ...], size: int, xs: list[Tracer]) -> list[Tracer]:
+    """Batched operands with axes of length 1 put in after the batch axis, so that the leading axes broadcast.
+
+    cores: how many trailing axes of each operand are its own; the axes before them broadcast.
+    """
+    shapes = [v.type.shape if isinstance(v.type, Type) else () for v in node.inputs]
+    lead = max(len(shape) - core for shape, core in zip(shapes, cores, strict=True))
     found = []
-    for x, v, b in zip(xs, node.inputs, flags, strict=True):
-        core = v.type.shape if isinstance(v.type, Type) else ()
-        shape = (size, *(1,) * (rank - len(core)), *core)
-        found.append(reshape(x, shape=shape, rank=x.ndim) if b and x.shape != shape else x)
+    for x, own, core, batched in zip(xs, shapes, cores, flags, strict=True):
+        shape = (size, *(1,) * (lead - len(own) + core), *own)
+        found.append(reshape(x, shape=shape, rank=x.ndim) if batched and x.shape != shape else x)
     return found
 
 

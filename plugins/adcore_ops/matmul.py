@@ -78,13 +78,15 @@ def _vecdot_run(a: Any, b: Any, out: Any = None) -> Any:
     return np.matmul(a[..., None, :], b[..., None], place)[..., 0, 0]
 
 
-def _product(name: str, run: Callable[..., Any], infer: Any, left: Any, right: Any, *shapes: Any) -> Op:
+def _product(
+    name: str, cores: tuple[int, int], run: Callable[..., Any], infer: Any, left: Any, right: Any, *shapes: Any
+) -> Op:
     def flops(types: Any, params: Any) -> float:
         return 2.0 * infer(*types).size * types[0].shape[-1]
 
     return Op(
-        f"core::{name}", run, infer, multilinear(left, right, broadcasts=True), batch="broadcast", out=True, flops=flops,
-        samples=tuple(Sample(s) for s in shapes), doc=f"np.{name}: leading axes broadcast.",
+        f"core::{name}", run, infer, multilinear(left, right, broadcasts=True), batch=cores, out=True,
+        flops=flops, samples=tuple(Sample(s) for s in shapes), doc=f"np.{name}: leading axes broadcast.",
     )  # fmt: skip
 
 
@@ -93,19 +95,19 @@ def _outer(a: Any, b: Any) -> Any:
 
 
 matmul = _product(
-    "matmul", _matmul_run, _matmul_infer, lambda g, a, b: matmul(g, t(b)), _matmul_right,
+    "matmul", (2, 2), _matmul_run, _matmul_infer, lambda g, a, b: matmul(g, t(b)), _matmul_right,
     ((2, 3), (3, 5)), ((7, 2, 3), (3, 5)), ((7, 1, 2, 3), (5, 3, 2)),
 )  # fmt: skip
 matvec = _product(
-    "matvec", _matvec_run, _matvec_infer, lambda g, a, b: _outer(g, b), lambda g, a, b: vecmat(g, a),
+    "matvec", (2, 1), _matvec_run, _matvec_infer, lambda g, a, b: _outer(g, b), lambda g, a, b: vecmat(g, a),
     ((2, 3), (3,)), ((7, 2, 3), (7, 3)),
 )  # fmt: skip
 vecmat = _product(
-    "vecmat", _vecmat_run, _vecmat_infer, lambda g, a, b: matvec(b, g), lambda g, a, b: _outer(a, g),
+    "vecmat", (1, 2), _vecmat_run, _vecmat_infer, lambda g, a, b: matvec(b, g), lambda g, a, b: _outer(a, g),
     ((3,), (3, 2)), ((7, 3), (3, 2)),
 )  # fmt: skip
 vecdot = _product(
-    "vecdot", _vecdot_run, _vecdot_infer, lambda g, a, b: g[..., None] * b, lambda g, a, b: g[..., None] * a,
+    "vecdot", (1, 1), _vecdot_run, _vecdot_infer, lambda g, a, b: g[..., None] * b, lambda g, a, b: g[..., None] * a,
     ((3,), (3,)), ((7, 3), (3,)),
 )  # fmt: skip
 
