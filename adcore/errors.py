@@ -16,7 +16,11 @@ AdcoreError
 ├── StrategyError (LookupError)        no plugin brings the strategy, or it cannot do what was asked
 ├── PluginError (ImportError)          a plugin could not be loaded
 ├── MissingExtraError (ImportError)    an optional package is needed; says how to install it
-└── BatchError (RuntimeError)          a job cannot start or go on
+└── BatchError (RuntimeError)          a batch job cannot start or go on
+    ├── JobLockedError                 another process runs it
+    ├── JobDamagedError                its files are not what was written; names the way back
+    ├── StorageError                   results or journal cannot be written: disk full, read-only
+    └── ExecutorError                  no worker could be started, or all were lost one after the other
 
 Every message has three parts: what happened, with the values; where (op, type, the user's own
 file and line); what to do instead.
@@ -28,6 +32,8 @@ adcore.errors.InputError: x has shape (2,)
   input x of graph f
   pass shape (3,)
 """
+
+from typing import ClassVar
 
 
 class AdcoreError(Exception):
@@ -114,4 +120,28 @@ class MissingExtraError(AdcoreError, ImportError):
 
 
 class BatchError(AdcoreError, RuntimeError):
-    """A batch job cannot start or go on."""
+    """A batch job cannot start or go on. `exit_code`: what a command ends with for it."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class JobLockedError(BatchError):
+    """Another process runs the job now; the message has its pid and host."""
+
+
+class JobDamagedError(BatchError):
+    """A file of a job's directory that cannot be made again from the others was altered."""
+
+    exit_code = 3
+
+
+class StorageError(BatchError):
+    """A result or the journal could not be written. The job stops and can be resumed."""
+
+    exit_code = 75
+
+
+class ExecutorError(BatchError):
+    """Workers cannot be started, or are lost one after the other. The job stops and can be resumed."""
+
+    exit_code = 75

@@ -20,15 +20,18 @@ from adcore.errors import (
     BudgetError,
     CheckError,
     DifferentiationError,
+    ExecutorError,
     GraphError,
     InputError,
     MissingExtraError,
     OpError,
     PlanError,
     RuleError,
+    StorageError,
     StrategyError,
     TraceError,
 )
+from adcore.executor import THREAD_VARIABLES, Chunk, Executor, Outcome, Setup, named, run_chunk
 from adcore.graph import Check, Graph, Node, Source, Value, affected, bodies, kept, numbering, values
 from adcore.hookspecs import hookimpl
 from adcore.opdef import op

@@ -4,7 +4,7 @@
     manifest.py   its items, streamed    inputs.py     their values
     verbs.py      what can be done       driver.py     the loop; feed.py what goes out next
     journal.py    what became of items   results.py    where their results are
-    executor.py   the door for executors; worker.py what they run, program.py what that computes
+    worker.py     what executors run (the door for them is adcore.executor); program.py what that computes
     guard.py      memory                 progress.py   what is told, and the report
 
 Importing this imports nothing: `from adcore.batch.verbs import run`.

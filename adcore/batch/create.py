@@ -19,16 +19,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from adcore.batch import directory, guard
-from adcore.batch.directory import Group, Job
-from adcore.batch.durable import write_durably
-from adcore.batch.errors import StorageError
+from adcore.batch.directory import Group, Job, write_durably
 from adcore.batch.inputs import InputType, copy_tables, fixed_inputs
 from adcore.batch.job import JobFile
 from adcore.batch.journal import Journal, NewItem
 from adcore.batch.manifest import Writer, check_covered, points
 from adcore.batch.program import Facts
 from adcore.batch.worker import hash_inputs
-from adcore.errors import AdcoreError, ConfigError
+from adcore.errors import AdcoreError, ConfigError, StorageError
 from adcore.serialize.shard import encode
 from adcore.types import Array
 

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adcore.batch.durable import write_durably
-from adcore.batch.errors import JobDamagedError
+from adcore.errors import JobDamagedError, StorageError
+from adcore.serialize.durable import write
 
 VERSION = 1
 JOB, MANIFEST, JOURNAL, RESULTS, STOP = "job.toml", "manifest.jsonl", "journal.sqlite", "results", "stop"
@@ -115,6 +115,21 @@ def load(directory: Path) -> Job:
             f"the resolved job file cannot be read: {error}",
             str(directory / JOB),
             "restore it from a copy, or run the original job file again: its results are found by their keys",
+        ) from None
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file that is there in full or not at all: under a temporary name, synced, renamed.
+
+    Raises: StorageError saying what the system said; the temporary file is removed.
+    """
+    try:
+        write(path, [content])
+    except OSError as error:
+        raise StorageError(
+            f"{len(content)} bytes could not be written: {error.strerror or error}",
+            str(path),
+            "free space or give write permission; `adcore batch resume` goes on where this stopped",
         ) from None
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import FrameType
 
 from adcore.batch.directory import STOP, Limits
-from adcore.batch.errors import ExecutorError, JobDamagedError, StorageError
-from adcore.batch.executor import Chunk, Executor, Outcome
 from adcore.batch.feed import Feed
 from adcore.batch.journal import FAILED, PENDING, QUARANTINED, Journal
 from adcore.batch.results import Store
+from adcore.errors import ExecutorError, JobDamagedError, StorageError
+from adcore.executor import Chunk, Executor, Outcome
 from adcore.serialize.shard import Shard, decode
 
 QUARANTINED_IN_A_ROW = 25  # items that may kill all their workers without one finished item between

@@ -12,8 +12,8 @@ import time
 from collections import deque
 from typing import TypeAlias
 
-from adcore.batch.executor import Chunk
 from adcore.batch.journal import Journal
+from adcore.executor import Chunk
 
 Span: TypeAlias = tuple[int, int, int]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from adcore.batch.errors import ExecutorError
 from adcore.batch.machine import available_memory
+from adcore.errors import ExecutorError
 
 INTERPRETER = 120 << 20  # bytes of a worker with NumPy, adcore and its plugins, before any item
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from adcore.batch.errors import JobLockedError, StorageError
+from adcore.errors import JobLockedError, StorageError
 
 PENDING, DONE, FAILED, QUARANTINED = range(4)
 STATES = ("pending", "done", "failed", "quarantined")

@@ -9,15 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-
 
 class PeakMeter:
     """Reads the peak of this process's resident memory since the last reading, in bytes.

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from adcore.batch.errors import JobDamagedError, StorageError
 from adcore.batch.inputs import InputType, Rows, fit, unknown_input
 from adcore.batch.job import JobFile
 from adcore.batch.journal import NewItem
 from adcore.batch.worker import hash_inputs
-from adcore.errors import ConfigError
+from adcore.errors import ConfigError, JobDamagedError, StorageError
 from adcore.types import Array
 
 DRAWS = ("uniform", "log_uniform", "normal")

@@ -13,8 +13,8 @@ from typing import Any, Protocol, TextIO
 
 from adcore.batch.directory import Job
 from adcore.batch.driver import Tally
-from adcore.batch.errors import StorageError
 from adcore.batch.journal import Journal
+from adcore.errors import StorageError
 
 QUIET_SECONDS = 1.0  # between two JSON lines
 WINDOW_SECONDS = 30.0  # over which the rate is taken

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adcore.batch.durable import write_durably
-from adcore.batch.errors import StorageError
+from adcore.batch.directory import write_durably
 from adcore.batch.journal import DONE, Journal, Row
-from adcore.errors import BatchError, FileFormatError
+from adcore.errors import BatchError, FileFormatError, StorageError
 from adcore.serialize.shard import Shard, read
 from adcore.types import Array
 

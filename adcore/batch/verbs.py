@@ -20,14 +20,12 @@ from adcore.batch import directory, guard, manifest
 from adcore.batch.create import create, source_hash, versions
 from adcore.batch.directory import Job
 from adcore.batch.driver import Driver, Stop, Tally, signals
-from adcore.batch.errors import JobDamagedError, StorageError
-from adcore.batch.executor import Setup
-from adcore.batch.executors import executor_named
 from adcore.batch.job import read_job
 from adcore.batch.journal import Journal, holder, lock
 from adcore.batch.progress import Progress, Silent, write_report
 from adcore.batch.results import Repair, Results, Store, reconcile, share
-from adcore.errors import BatchError, ConfigError
+from adcore.errors import BatchError, ConfigError, JobDamagedError, StorageError
+from adcore.executor import Setup, find_executor
 
 PROGRAM = "adcore.batch.program"
 DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
@@ -95,7 +93,7 @@ def run(
     changed: dict[str, Any] = {"workers": workers, "executor": executor}
     limits = replace(file.limits, **{k: v for k, v in changed.items() if v is not None})
     file = replace(file, limits=limits)
-    executor_named(limits.executor)  # an unknown name is told before anything is made
+    find_executor(limits.executor)  # an unknown name is told before anything is made
     source = source_hash(file)
     place = place_of(job, out)
     notes = Notes(progress or Silent())
@@ -257,7 +255,7 @@ def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: St
     if tally.settled == tally.total:
         return
     limits = job.limits
-    kind = executor_named(limits.executor)
+    kind = find_executor(limits.executor)
     verdict = guard.judge((g.peak for g in job.groups.values()), limits.workers, limits.memory, kind.name)
     if verdict.workers < limits.workers and not verdict.budget:
         notes.tell(verdict.message)
@@ -269,8 +267,8 @@ def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: St
         job=str(place),
         workers=min(verdict.workers, tally.total - tally.settled),
         threads=job.threads,
-        item_seconds=limits.item_seconds or None,
-        item_memory=limits.item_memory or None,
+        item_seconds=limits.item_seconds,
+        item_memory=limits.item_memory,
         chunk_seconds=limits.chunk_seconds,
         program=program,
         options=job.options,

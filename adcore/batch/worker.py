@@ -1,27 +1,24 @@
 """What runs in a worker: a chunk of items in, the bytes of a shard out.
 
-`run_chunk` is all an executor has to call. It keeps what it loaded and compiled for the next chunk.
-As a program (`python -m adcore.batch.worker SETUP PAGE`) it serves one local driver: chunks as
-frames on stdin, shards as frames on stdout, and it ends when stdin does, even in the middle of an item.
+Executors reach `run_chunk` by its name in the `Setup`. It keeps what it loaded and compiled for the next chunk.
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from adcore.batch import directory
-from adcore.batch.errors import JobDamagedError
-from adcore.batch.executor import Chunk, Setup
 from adcore.batch.machine import MemoryLimit, PeakMeter, fingerprint
+from adcore.errors import JobDamagedError
+from adcore.executor import Chunk, Setup
 from adcore.serialize.shard import encode, read
 from adcore.types import Array
 
@@ -29,6 +26,7 @@ Arrays: TypeAlias = dict[str, Array]
 Decode: TypeAlias = Callable[[Any], Array]
 Run: TypeAlias = Callable[[Arrays], Mapping[str, Array]]
 Ready: TypeAlias = tuple[Run, Arrays, dict[str, Decode]]
+Watch: TypeAlias = Callable[[int, int], None]
 Failure: TypeAlias = tuple[int, str, str, str, bool, float, int]
 
 DECODE = json.JSONDecoder().decode  # without the search for an encoding that json.loads begins with
@@ -36,20 +34,6 @@ TRANSIENT = (OSError, MemoryError)  # may go away by themselves: disk, network, 
 PEAK_WINDOW = 0.005  # seconds between two readings of the peak; a reading costs about 10 µs
 STOP_WINDOW = 0.25  # seconds between two looks for the file that asks to stop
 MAX_FAILURES = 1000  # per chunk; their texts travel in its index
-
-
-class Watch(Protocol):
-    """Told which item runs, so that somebody outside knows whom a dead worker died of."""
-
-    def enter(self, chunk: int, item: int) -> None:
-        """An item begins; -1 means that none runs."""
-
-
-class Nobody:
-    """A watch that does not look."""
-
-    def enter(self, chunk: int, item: int) -> None:
-        """Not told to anybody."""
 
 
 def run_chunk(setup: Setup, chunk: Chunk, watch: Watch | None = None) -> bytes:
@@ -63,7 +47,7 @@ def run_chunk(setup: Setup, chunk: Chunk, watch: Watch | None = None) -> bytes:
     if bench is None or bench.setup != setup:
         _benches.clear()  # programs of one job at a time
         bench = _benches[setup.job] = Bench(setup)
-    return bench.run(chunk, watch or Nobody())
+    return bench.run(chunk, watch or (lambda chunk, item: None))
 
 
 class Bench:
@@ -91,7 +75,7 @@ class Bench:
         begin = next_look = time.perf_counter()
         ran = 0
         self.preparing = 0.0
-        watch.enter(chunk.number, -1)
+        watch(chunk.number, -1)
         for number, line in self._lines(chunk):
             now = time.perf_counter()
             if ran and (now - begin > self.setup.chunk_seconds or tray.full):
@@ -103,7 +87,7 @@ class Bench:
             if not self._item(number, line, tray, chunk.number, watch):
                 break
             ran += 1
-        watch.enter(chunk.number, -1)
+        watch(chunk.number, -1)
         tray.read_peak()
         meta = {
             "chunk": chunk.number,
@@ -129,7 +113,7 @@ class Bench:
                 str(self.place / directory.MANIFEST),
                 "run the original job file again: finished results are found by their keys",
             ) from error
-        watch.enter(chunk, number)
+        watch(chunk, number)
         start = time.perf_counter()
         try:
             inputs = fixed.copy()
@@ -282,16 +266,3 @@ def hash_inputs(digest: bytes, inputs: Mapping[str, Array]) -> bytes:
 
 
 _benches: dict[str, Bench] = {}
-
-
-def main() -> None:
-    """Serve a local driver: see `adcore.batch.pipe`."""
-    from adcore.batch.pipe import serve
-
-    serve(run_chunk)
-
-
-if __name__ == "__main__":
-    # the module that `run_chunk` of everybody else lives in, not a second one called __main__
-    import_module("adcore.batch.worker").main()
-    os._exit(0)

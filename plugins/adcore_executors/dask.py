@@ -14,10 +14,7 @@ from typing import Any
 
 import distributed
 
-from adcore.batch.errors import ExecutorError
-from adcore.batch.executor import Chunk, Executor, Outcome, Setup
-from adcore.batch.machine import THREAD_VARIABLES
-from adcore.batch.worker import run_chunk
+from adcore.extend import THREAD_VARIABLES, Chunk, Executor, ExecutorError, Outcome, Setup, run_chunk
 
 CONNECT_SECONDS = 30
 

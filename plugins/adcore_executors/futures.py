@@ -17,10 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from adcore.batch.errors import ExecutorError
-from adcore.batch.executor import Chunk, Executor, Outcome, Setup
-from adcore.batch.machine import THREAD_VARIABLES
-from adcore.batch.worker import run_chunk
+from adcore.extend import THREAD_VARIABLES, Chunk, Executor, ExecutorError, Outcome, Setup, run_chunk
 
 Future = concurrent.futures.Future[bytes]
 

@@ -16,10 +16,8 @@ from collections import deque
 from pathlib import Path
 from typing import TypeAlias
 
-from adcore.batch.errors import ExecutorError, StorageError
-from adcore.batch.executor import Chunk, Executor, Outcome, Setup
-from adcore.batch.machine import THREAD_VARIABLES
-from adcore.batch.pipe import READY, Page, pack_chunk, pack_setup, receive, send
+from adcore.extend import THREAD_VARIABLES, Chunk, Executor, ExecutorError, Outcome, Setup, StorageError
+from adcore_executors.pipe import READY, Page, pack_chunk, pack_setup, receive, send
 
 STARTS = 5  # workers that may end before they are ready, one after the other
 KILLED_STARTS = 100  # or be killed by somebody else
@@ -32,7 +30,7 @@ class LocalExecutor(Executor):
     """`executor = "local"`: `workers` processes here."""
 
     name = "local"
-    limits = True
+    limits = here = True
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -138,7 +136,7 @@ class _Worker:
             self.page = Page(page, create=True)
             with open(self.log, "wb") as log:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "adcore.batch.worker", str(page)],
+                    [sys.executable, "-P", "-m", "adcore_executors.pipe", str(page)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

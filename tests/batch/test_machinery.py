@@ -15,8 +15,7 @@ import pytest
 import stand_in
 
 from adcore.batch import verbs
-from adcore.batch.errors import ExecutorError, JobLockedError, StorageError
-from adcore.errors import BatchError, ConfigError
+from adcore.errors import BatchError, ConfigError, ExecutorError, JobLockedError, StorageError
 
 JOB = """
 [job]

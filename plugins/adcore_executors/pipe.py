@@ -1,4 +1,6 @@
-"""The wire between a local driver and a worker process: frames on two pipes, and a page of shared memory.
+"""The wire between the local executor and a worker process: frames on two pipes, and a page of shared memory.
+
+`python -m adcore_executors.pipe PAGE` is such a worker.
 
 frame    8 bytes little-endian length, then so many bytes
 first    the Setup as JSON; then one chunk per frame, [number, [[first, count, offset], ...]]
@@ -16,12 +18,11 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from adcore.batch.executor import Chunk, Setup
+from adcore.extend import Chunk, Setup, run_chunk
 
 LENGTH = struct.Struct("<Q")
 PLACE = struct.Struct("<qq")
@@ -74,8 +75,8 @@ def pack_chunk(chunk: Chunk) -> bytes:
     return json.dumps([chunk.number, chunk.spans]).encode()
 
 
-def serve(run: Callable[[Setup, Chunk, Page], bytes]) -> None:
-    """Answer chunks until the driver closes the pipe; then end at once, whatever runs."""
+def serve() -> None:
+    """Answer chunks until the driver closes the pipe; then end at once, even in the middle of an item."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the driver decides
     inward, outward = _take_pipes()
     faulthandler.enable()
@@ -91,7 +92,7 @@ def serve(run: Callable[[Setup, Chunk, Page], bytes]) -> None:
         number, spans = json.loads(chunks.get())
         chunk = Chunk(number, tuple((a, b, c) for a, b, c in spans))
         try:
-            reply = b"+" + run(setup, chunk, page)
+            reply = b"+" + run_chunk(setup, chunk, page.enter)
         except Exception:  # noqa: BLE001 - sent to the driver, which knows what to do
             reply = b"-" + traceback.format_exc().encode()
         send(outward, reply)
@@ -110,3 +111,7 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     return inward, outward
+
+
+if __name__ == "__main__":
+    serve()
