@@ -9,13 +9,33 @@
 
 import adcore.plugins  # noqa: F401  (fills the registry's doors)
 from adcore.api import differentiate, grad, hessian, hvp, jacobian, jvp, plan, trace, value_and_grad, vjp
-from adcore.control import region, scan
+from adcore.control import check, cond, region, report, scan, while_loop
 from adcore.errors import AdcoreError
 from adcore.graph import Graph
 from adcore.opdef import op
 from adcore.tracer import Tracer
+from adcore.vector import vmap
 
 __all__ = [
-    "AdcoreError", "Graph", "Tracer", "differentiate", "grad", "hessian", "hvp", "jacobian", "jvp", "op", "plan", "region",
-    "scan", "trace", "value_and_grad", "vjp",
-]  # fmt: skip
+    "AdcoreError",
+    "Graph",
+    "Tracer",
+    "check",
+    "cond",
+    "differentiate",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "op",
+    "plan",
+    "region",
+    "report",
+    "scan",
+    "trace",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    "while_loop",
+]

@@ -27,39 +27,28 @@ def split(joint: Graph, primal: Graph) -> Split:
     """Cut vjp(primal) = joint, made of the same values, into a forward and a backward part."""
     own = set(primal.nodes)
     made = {v for node in primal.nodes for v in node.outputs}
-    forward: list[Node] = []
-    again: dict[Value, Node] = {}  # forward values that the back part may make itself
-    back: list[Node] = []
     taped = {node.outputs[0]: node for node in joint.nodes if node not in own and node.outputs[0] in made}
+    forward: list[Node] = []
+    again: list[Node] = []  # the nodes as the back part would make them again
     for node in primal.nodes:
-        replaced = taped.get(node.outputs[0]) if node.outputs else None
-        if replaced is None:
-            forward.append(node)
-        elif any(isinstance(v.type, Trail) for v in replaced.outputs[len(node.outputs) :]):
-            forward.append(node)
-            again.update(dict.fromkeys(replaced.outputs[len(node.outputs) :], replaced))
-        else:
-            forward.append(replaced)
-    given = {*primal.inputs, *primal.constants}
-    back = [n for n in joint.nodes if n not in own and n.outputs[0] not in made]
+        replaced = taped.get(node.outputs[0], node) if node.outputs else node
+        left = replaced.outputs[len(node.outputs) :]
+        forward.append(node if any(isinstance(v.type, Trail) for v in left) else replaced)
+        again.append(replaced)
     new_outputs = list(joint.outputs[len(primal.outputs) :])
-    back = live_nodes(back, new_outputs)
+    back = live_nodes([n for n in joint.nodes if n not in own and n.outputs[0] not in made], new_outputs)
     needed = {v for n in back for v in n.inputs} | set(new_outputs)
     needed -= {v for n in back for v in n.outputs}
+    given = {*primal.inputs, *primal.constants}
     extra: list[Node] = []
-    for trail, node in again.items():
-        if trail in needed and node not in extra:
-            extra.append(node)
-    for node in reversed(primal.nodes):
-        v = node.outputs[0] if node.outputs else None
-        if v in needed and len(node.outputs) == 1 and _remade(node, needed, given, primal):
+    for node in reversed(again):  # what is made again may need more that is made again
+        if needed.isdisjoint(node.outputs):
+            continue
+        leaves_trail = any(isinstance(v.type, Trail) and v in needed for v in node.outputs)
+        if leaves_trail or (len(node.outputs) == 1 and _remade(node, needed, given, primal)):
             extra.append(node)
             needed.update(node.inputs)
-    position = {n: i for i, n in enumerate(joint.nodes)}
-    for node in extra:
-        needed.update(node.inputs)
-    # what is made again may need more that is made again; nodes keep the order of the joint graph
-    extra.sort(key=lambda n: position.get(n, -1))
+    extra.reverse()
     produced = {v for n in (*extra, *back) for v in n.outputs}
     constants = set(joint.constants)
     order = (*primal.inputs, *(v for n in forward for v in n.outputs))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from adcore.extend import Op, hookimpl
-from adcore_ops import call, elementwise, matmul, reduce, scan, shape, trail
+from adcore_ops import call, cond, elementwise, matmul, reduce, scan, shape, trail, while_loop
 
-FAMILIES = (elementwise, shape, reduce, matmul, call, scan, trail)
+FAMILIES = (elementwise, shape, reduce, matmul, call, scan, while_loop, cond, trail)
 
 
 @hookimpl

@@ -13,6 +13,7 @@ import numpy as np
 
 from adcore.extend import Node, depends, find_op, vmap
 from adcore.extend import broadcast_batch as full
+from adcore_ops.lanes import cond_batch, fed_back, scan_lanes, while_batch
 from adcore_ops.step import parts_of
 
 
@@ -26,16 +27,11 @@ def scan_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any]) ->
     """A loop over a batch: one loop whose step does the whole batch."""
     p = node.params
     parts, step = parts_of([v.type for v in node.inputs], p), p["step"]
-    fed = [False] * len(step.inputs)
-    for group, flag in zip(parts.groups, flags, strict=True):
-        for i in group:
-            fed[i] = flag
-    while True:
-        reached = depends(step, fed)
-        more = [fed[i] or reached[i] for i in range(parts.carries)]
-        if more == fed[: parts.carries]:
-            break
-        fed[: parts.carries] = more
+    if p["length"] is None and flags[parts.cuts[3][0]]:
+        return scan_lanes(flags, size, node, xs)
+    fed = [flag for group, flag in zip(parts.groups, flags, strict=True) for _ in group]
+    fed = fed_back(step, fed, parts.carries)
+    reached = depends(step, fed)
     trails = {i for g in parts.out_groups[parts.carries + parts.ys :] for i in g}
     outputs = [fed[i] if i < parts.carries else (reached[i] or i in trails) for i in range(len(step.outputs))]
     batched = vmap(step, fed, size, outputs)
@@ -56,3 +52,6 @@ def scan_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any]) ->
         if not outputs[parts.out_groups[j][0]]:
             results[j] = full(results[j], size)
     return tuple(results)
+
+
+__all__ = ["call_batch", "cond_batch", "scan_batch", "while_batch"]

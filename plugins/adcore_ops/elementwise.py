@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import DTYPE, ZERO, Op, Rule, Sample, Type, along, elementwise, linear, op_call, ufunc_infer
+from adcore.extend import DTYPE, ZERO, Op, Rule, Sample, Type, along, elementwise, find_op, linear, op_call, ufunc_infer
 from adcore.extend import op as define
 
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
 ANY, POSITIVE, UNIT, ABOVE_ONE = (-2.0, 2.0), (0.3, 3.0), (-0.9, 0.9), (1.1, 4.0)
+
+
+def _by_keyword(node: Any, lower: Any) -> Callable[..., Any]:
+    """The kernel of np.maximum and np.minimum, for which NumPy reserves a third positional argument."""
+    ufunc = find_op(node.op).run
+    return lambda a, b, out: ufunc(a, b, out=out)
 
 
 def row(
@@ -27,7 +33,7 @@ def row(
     shapes = (((2, 3),), ((),)) if ufunc.nin == 1 else (((2, 3), (2, 3)), ((5, 1), (3,)), ((), (7,)))
     return Op(
         f"core::{name or ufunc.__name__}", ufunc, ufunc_infer(ufunc), rule or elementwise(*partials),
-        elementwise=True, out=True, numpy=(ufunc,),
+        elementwise=True, out=True, numpy=(ufunc,), kernel=_by_keyword if ufunc in (np.maximum, np.minimum) else None,
         samples=tuple(Sample(s, ranges) for s in shapes), doc=f"np.{ufunc.__name__}, elementwise.",
     )  # fmt: skip
 

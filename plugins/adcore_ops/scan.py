@@ -32,17 +32,14 @@ from adcore.extend import (
     Taped,
     Trail,
     Type,
-    Value,
-    affected,
     current,
-    jvp,
     optional,
     padded,
-    zeros,
 )
 from adcore_ops.batching import scan_batch
+from adcore_ops.loop_jvp import doubled
 from adcore_ops.scan_back import backward
-from adcore_ops.step import Parts, carry_activity, only_compiled, parts_of, step_graph
+from adcore_ops.step import only_compiled, parts_of
 
 
 def _infer(*types: AnyType, step: Graph, length: Any, carries: int, scanned: int, trails: Any, reverse: bool) -> Any:
@@ -119,54 +116,9 @@ def _scratch(types: Any, p: Any) -> int:
 def _jvp(ts: Any, y: Any, *xs: Any, **p: Any) -> Any:
     trace = current()
     assert trace is not None
-    values = [trace.lift(x) for x in xs]
-    parts, step = parts_of([v.type for v in values], p), p["step"]
-    seeds = {i for g, t in zip(parts.groups, ts, strict=True) if t is not None for i in g}
-    wrt = sorted(carry_activity(step, seeds, parts.carries))
-    doubled = jvp(step, wrt)
-    dot_in = dict(zip(wrt, doubled.inputs[len(step.inputs) :], strict=True))
-    fed = [any(i in dot_in for i in g) for g in parts.groups]  # inputs of the loop that have a tangent
-    inputs: list[Value] = []
-    args: list[Any] = []
-    for cut in parts.cuts:
-        inputs += [step.inputs[i] for j in cut for i in parts.groups[j]]
-        inputs += [dot_in[i] for j in cut if fed[j] for i in parts.groups[j] if i in dot_in]
-        args += [values[j] for j in cut]
-        args += [trace.lift(ts[j] if ts[j] is not None else zeros(trace, values[j].type)) for j in cut if fed[j]]
-    outputs, gives, trails = _doubled_outputs(step, doubled, parts, wrt, fed)
-    graph = step_graph(doubled.constants, doubled.nodes, inputs, outputs, step.name)
-    found = iter(
-        trace.record(
-            SCAN, args,
-            {"step": graph, "length": p["length"], "carries": parts.carries + sum(fed[i] for i in parts.cuts[0]),
-             "scanned": parts.scanned + sum(fed[i] for i in parts.cuts[1]), "trails": trails, "reverse": p["reverse"]},
-        )
-    )  # fmt: skip
-    dots: list[Any] = []
-    for cut in parts.out_cuts:
-        for _ in cut:
-            next(found)
-        dots += [trace.wrap(next(found)) if gives[j] else None for j in cut]
-    return tuple(dots)
-
-
-def _doubled_outputs(
-    step: Graph, doubled: Graph, parts: Parts, wrt: list[int], fed: list[bool]
-) -> tuple[list[Value], list[bool], tuple[int, ...]]:
-    """Outputs of the doubled step; which outputs of the loop have a tangent; arrays per record of its trails."""
-    differentiable = [i for i, v in enumerate(step.outputs) if v.type.differentiable]
-    dot_out = dict(zip(differentiable, doubled.outputs[len(step.outputs) :], strict=True))
-    reached = affected(step, [step.inputs[i] for i in wrt])
-    out_groups, (carries, ys, trails) = parts.out_groups, parts.out_cuts
-    gives = [fed[j] for j in carries]
-    gives += [any(step.outputs[i] in reached for i in out_groups[j]) for j in ys]
-    gives += [any(i in dot_out for i in out_groups[j]) for j in trails]
-    outputs: list[Value] = []
-    for cut in parts.out_cuts:
-        outputs += [step.outputs[i] for j in cut for i in out_groups[j]]
-        outputs += [dot_out[i] for j in cut if gives[j] for i in out_groups[j] if i in dot_out]
-    sizes = (*parts.trails_out, *(sum(i in dot_out for i in out_groups[j]) for j in trails if gives[j]))
-    return outputs, gives, sizes
+    loop = doubled(trace, [trace.lift(x) for x in xs], ts, p)
+    made = {"step": loop.step, "carries": loop.carries, "scanned": loop.scanned, "trails": loop.trails}
+    return loop.tangents(trace, trace.record(SCAN, loop.args, {**p, **made}))
 
 
 # --- reverse -------------------------------------------------------------------------------------

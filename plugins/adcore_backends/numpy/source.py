@@ -125,7 +125,7 @@ class _Writer:
         op = find_op(node.op)
         targets, outs = [], []
         for v, place in zip(node.outputs, places, strict=True):
-            if isinstance(place, int):
+            if isinstance(place, int) and not _grows(v.type):
                 name = self.buffer(v.type, place)
                 self.bound.add(v)
             else:
@@ -235,7 +235,14 @@ class _Writer:
         self.out.code = compile(self.out.text, f"<adcore program {self.graph.name}>", "exec")
 
 
+def _grows(t: AnyType) -> bool:
+    """True for a trail of unknown length: its place is an empty list, which the loop fills."""
+    return isinstance(t, Trail) and t.length is None
+
+
 def _made(t: AnyType) -> str:
+    if _grows(t):
+        return "[]"
     if isinstance(t, Trail):
         return "(" + "".join(f"{_made(s)}, " for s in t.stacked) + ")"
     return f"empty({t.shape!r}, {t.dtype.name})"
