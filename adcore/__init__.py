@@ -11,6 +11,7 @@ import adcore.plugins  # noqa: F401  (fills the registry's doors)
 from adcore.api import differentiate, grad, hessian, hvp, jacobian, jvp, plan, trace, value_and_grad, vjp
 from adcore.control import check, cond, region, report, scan, while_loop
 from adcore.errors import AdcoreError
+from adcore.files import load, loads
 from adcore.graph import Graph
 from adcore.opdef import op
 from adcore.tracer import Tracer
@@ -28,6 +29,8 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "load",
+    "loads",
     "op",
     "plan",
     "region",

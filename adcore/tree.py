@@ -4,8 +4,8 @@ tree ::= leaf                     one array or number
        | static value             anything else: kept, never traced (None, a string, a callable)
        | tuple tree* | list tree* | dict (key tree)* | record name (field tree)*
 
-A record is a NamedTuple or a dataclass instance. In a process where its class is not known
-(a graph file read elsewhere) a record is built as a SimpleNamespace.
+A record is a NamedTuple, a dataclass instance or a SimpleNamespace, which is also what a record is
+built as in a process where its class is not known (a graph file read elsewhere).
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ def _split(x: Any) -> tuple[str, tuple[Any, ...], list[Any], Callable[..., Any] 
         return "tuple", (), list(x), None
     if isinstance(x, list):
         return "list", (), x, None
+    if isinstance(x, SimpleNamespace):
+        return "record", tuple(vars(x)), list(vars(x).values()), SimpleNamespace
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         names = tuple(f.name for f in dataclasses.fields(x))
         return "record", names, [getattr(x, n) for n in names], type(x)

@@ -92,7 +92,11 @@ class Cursor:
 
     def records(self, limit: str = "entries", length: int | None = None) -> Iterator[Any]:
         """The members of the next array, one after the other."""
-        for _ in self.array(limit, length):
+        return self.members(len(self.array(limit, length)))
+
+    def members(self, count: int) -> Iterator[Any]:
+        """The next values, as many as that."""
+        for _ in range(count):
             yield self.record()
 
     def end(self) -> None:

@@ -1,16 +1,15 @@
 """What a graph file may hold at most, so that a hostile one costs bounded time and memory.
 
 Every limit is checked before the thing it limits is built. Raise one for a file that you trust:
-
->>> Limits(nodes=20_000_000).body
-67108864
+`ad.load(path, limits={"nodes": 20_000_000})`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from adcore.errors import FileFormatError
+from adcore.errors import FileFormatError, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,20 @@ class Limits:
 DEFAULT = Limits()
 
 
+def raised(changes: Mapping[str, int]) -> Limits:
+    """The default limits with some changed. Raises InputError for one that is unknown.
+
+    >>> raised({"nodes": 10}).nodes
+    10
+    """
+    wrong = [name for name, n in changes.items() if name not in WORDS or type(n) is not int or n < 0]
+    if wrong:
+        raise InputError(
+            f"limit {wrong[0]!r} is unknown or no positive integer", "in limits=", f"there are: {', '.join(WORDS)}"
+        )
+    return replace(DEFAULT, **changes)
+
+
 def keep(limits: Limits, name: str, found: int, where: str) -> None:
     """Raise FileFormatError when a limit is passed, naming the limit and how to raise it."""
     most: int = getattr(limits, name)
@@ -45,7 +58,7 @@ def keep(limits: Limits, name: str, found: int, where: str) -> None:
         raise FileFormatError(
             f"{found} is more than the limit of {most} {WORDS[name]}",
             where,
-            f"if you trust it, raise the limit: ad.load(path, limits=Limits({name}={found}))",
+            f"if you trust it, raise the limit: ad.load(path, limits={{{name!r}: {found}}})",
         )
 
 

@@ -13,6 +13,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from adcore.types import DTYPES, AnyType, Dim, Trail, Type
 Damaged = Callable[[str], FileFormatError]
 """Makes the error of the file that is being read."""
 
+INLINE = 64
+"""Constants of up to this many bytes stand in the meaning itself."""
+
 DTYPE_OF = {name: np.dtype(name) for name in DTYPES}
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,99}\Z")
 IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")
@@ -38,6 +42,25 @@ def label(x: Any, bad: Damaged) -> str:
     """A name that may be printed: a string without control characters."""
     if type(x) is not str or not (x.isprintable() or x == ""):
         raise bad(f"{x!r:.80} is no name")
+    return x
+
+
+TEMPLATES = "write it as text with {0}, {1:.3g}, ... for the values that it shows"
+PLACE = re.compile(r"[0-9]{1,3}\Z")
+FORMAT = re.compile(r"(\.?\d{1,2})?[defgrs]?\Z")
+
+
+def template(x: Any, shown: int, bad: Damaged) -> str:
+    """The message of a check: fields are numbers below `shown`, so that to fill it in reads nothing else."""
+    if type(x) is not str or not x.replace("\n", "").isprintable():
+        raise bad(f"{x!r:.80} is no message of a check")
+    try:
+        fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(x) if name is not None]
+    except ValueError:
+        fields = [("", "", None)]
+    for name, spec, how in fields:
+        if not (PLACE.match(name) and int(name) < shown and FORMAT.match(spec or "") and how is None):
+            raise bad(f"{x!r:.80} shows more than the {shown} values of its check")
     return x
 
 

@@ -12,8 +12,9 @@ node    ::= [call, value...]                 values: inputs, constants, results 
 notes   ::= [producer, [[distribution, version]...], [graph name...], [file...], [[file, line]...],
              [places of a graph...], [[key, text]...]]
 
-ops, types, tensors and graphs are told by their place in the table. Sub-graphs stand before the
-graphs that use them, equal ones once; the last is the graph itself.
+ops, types, tensors and graphs are told by their place in the table, calls likewise within their graph.
+Sub-graphs stand before the graphs that use them, the last is the graph itself. No table has two equal
+rows, or one that is not used, and rows are first used in their order: a meaning has one form.
 """
 
 from __future__ import annotations
@@ -21,24 +22,24 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from adcore.errors import FileFormatError, GraphError
-from adcore.graph import Graph, Node, Source, check, numbering
+from adcore.errors import FileFormatError
+from adcore.graph import Check, Graph, Node, Source, bodies, check, numbering
 from adcore.registry import find_op, registry
+from adcore.serialize import durable
+from adcore.serialize.container import aligned
 from adcore.serialize.container import pack as pack_container
 from adcore.serialize.cursor import pack
 from adcore.serialize.limits import DEFAULT, keep
-from adcore.serialize.plain import dim_names, label, pack_tree, pack_type
+from adcore.serialize.plain import INLINE, TEMPLATES, dim_names, label, pack_tree, pack_type, template
 from adcore.types import AnyType, Array, Trail
-
-INLINE = 64
-"""Constants of up to this many bytes stand in the meaning itself."""
 
 _identities: WeakKeyDictionary[Graph, str] = WeakKeyDictionary()
 
@@ -52,16 +53,30 @@ class Encoded:
     tensors: list[Array]
 
     @property
+    def identity(self) -> str:
+        """sha256 of the meaning, in hex."""
+        return hashlib.sha256(self.meaning).hexdigest()
+
+    @property
     def head(self) -> bytes:
         """All bytes before the tensors."""
         return pack_container(self.meaning, self.notes, [a.nbytes for a in self.tensors])
+
+    def parts(self) -> Iterator[bytes | memoryview]:
+        """All bytes of the file, one part after the other; tensors are not copied."""
+        yield self.head
+        end = 0
+        for array in self.tensors:
+            yield bytes(aligned(end) - end)
+            yield raw_bytes(array)
+            end = aligned(end) + array.nbytes
 
 
 def identity(graph: Graph) -> str:
     """sha256 of the meaning, in hex; of a graph that was read, as it was read."""
     known = _identities.get(graph)
     if known is None:
-        known = _identities[graph] = hashlib.sha256(encode(graph).meaning).hexdigest()
+        known = _identities[graph] = encode(graph).identity
     return known
 
 
@@ -78,7 +93,10 @@ def encode(graph: Graph, hints: Mapping[str, str] | None = None) -> Encoded:
     """
     check(graph)
     writer = _Writer(graph)
-    writer.graph(graph, 0)
+    try:
+        writer.graph(graph, 0)
+    except UnicodeEncodeError as e:
+        raise FileFormatError(f"{e.object!r:.80} is no text", writer.where, "leave lone surrogates out") from None
     ops = [row for row, _ in writer.ops.values()]
     requires = sorted(writer.requires)
     records = [writer.meanings[place] for place in range(len(writer.meanings))]
@@ -98,11 +116,30 @@ def encode(graph: Graph, hints: Mapping[str, str] | None = None) -> Encoded:
     return Encoded(meaning, notes, writer.tensors)
 
 
+def dumps(graph: Graph) -> bytes:
+    """The bytes of the file of a graph."""
+    return b"".join(encode(graph).parts())
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write the file of a graph; it is there in full or not at all.
+
+    Raises: OSError when it cannot be written; what `encode` raises.
+    """
+    durable.write(path, encode(graph).parts())
+
+
 def _array(n: int) -> bytes:
     """The head of a msgpack array of n members."""
     if n < 16:
         return bytes([0x90 | n])
     return b"\xdc" + n.to_bytes(2, "big") if n < 2**16 else b"\xdd" + n.to_bytes(4, "big")
+
+
+def raw_bytes(array: Array) -> memoryview:
+    """The bytes of a C-contiguous array, not copied."""
+    flat: Any = array.reshape(-1).view(np.uint8)
+    return memoryview(flat)
 
 
 @dataclass(slots=True)
@@ -157,7 +194,7 @@ class _Writer:
 
     def tensor(self, array: Array) -> int:
         """The place of the bytes of a large constant; equal ones have one place."""
-        raw = memoryview(array.reshape(-1).view(np.uint8))
+        raw = raw_bytes(array)
         digest = hashlib.sha256(raw).digest()
         place = self.tensor_index.get(digest)
         if place is None:
@@ -188,6 +225,9 @@ class _Writer:
         return self.known[id(graph)]
 
     def _encode(self, graph: Graph, depth: int) -> tuple[bytes, _Notes]:
+        for node in graph.nodes:  # sub-graphs first, so that rows of tables are first used in their order
+            for _, body in bodies(node):
+                self.graph(body, depth + 1)
         number = numbering(graph)
         if graph.dims:
             self.requires.add("dims")
@@ -199,10 +239,11 @@ class _Writer:
         encoded = pack([
             list(graph.dims), inputs, self._in_tree(graph), list(graph.signature), constants, calls, nodes,
             outputs, pack_tree(graph.out_tree, "the result", self.where),
-            [[number[c.value], c.message, [number[v] for v in c.shown]] for c in graph.checks],
+            [[number[c.value], self._message(c), [number[v] for v in c.shown]] for c in graph.checks],
             [[self._label(n), number[v]] for n, v in graph.reports],
         ])  # fmt: skip
-        places = [self.place(x.source) for x in (*graph.nodes, *graph.checks)]
+        sources = [*(node.source for node in graph.nodes), *(c.source for c in graph.checks)]
+        places = [self.place(source) for source in sources]
         return encoded, _Notes(graph.name, places)
 
     def _nodes(self, graph: Graph, number: Mapping[Any, int], calls: list[Any], depth: int) -> list[Any]:
@@ -258,6 +299,12 @@ class _Writer:
                 pack_tree(child, f"argument {name}", self.where)
         return pack_tree(graph.in_tree, "the arguments", self.where)
 
+    def _message(self, c: Check) -> str:
+        def unfit(what: str) -> FileFormatError:
+            return FileFormatError(what, f"a check made at {c.source or 'source unknown'}", TEMPLATES)
+
+        return template(c.message, len(c.shown), unfit)
+
     def _label(self, name: str) -> str:
         def unfit(what: str) -> FileFormatError:
             return FileFormatError(
@@ -312,8 +359,6 @@ def _relative(file: str, modules: Mapping[str, int]) -> str:
     parts = file.replace("\\", "/").split("/")
     absolute = parts[0] == "" or parts[0].endswith(":")
     depth = modules.get(file, 1) if absolute or ".." in parts else len(parts)
-    name = "/".join(parts[-depth:])
-    return name if name.isprintable() else "unknown"
-
-
-__all__ = ["Encoded", "GraphError", "encode", "identity", "producer", "remember"]
+    kept = [part for part in parts[-depth:] if part not in ("", ".", "..")]
+    name = "/".join(kept)
+    return name if kept and name.isprintable() and not kept[0].endswith(":") else "unknown"
