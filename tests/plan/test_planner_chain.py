@@ -118,3 +118,15 @@ def test_a_layered_graph_that_is_detected_as_a_chain_still_gives_legal_plans():
     peak = simulate(problem, plain(problem)).peak
     steps = chains.plan(problem, peak * 80 // 100)
     assert simulate(problem, steps).peak <= peak * 80 // 100
+
+
+def test_a_wanted_block_that_no_later_task_reads_is_still_made():
+    m = Maker()
+    x = m.given_value(0)
+    a = m.run([x])
+    b = m.run([a])
+    c = m.run([b])
+    turn = m.run([c])  # the last forward task, whose result is only wanted
+    problem = m.problem([turn, m.run([b, c]), m.run([a, x])])
+    for swept in chains.frontier(reduce_problem(problem)):
+        assert set(swept.runs) == set(range(6))

@@ -13,7 +13,7 @@ from adcore_strategies.planners.problem import BudgetError, Problem, plain, simu
 from adcore_strategies.planners.sequence import reduce_problem, sweep
 from tests.plan.planner_samples import Maker, chain, layered, residual, small_chains, small_problems, unet, uniform
 
-SMALL = Effort(20_000, 1_000_000)
+SMALL = Effort(20_000, 8_000_000)
 
 # Unit chain of 12 layers (25 tasks): budget -> optimal cost, proven.
 UNIT = {9: 30, 7: 32, 6: 35, 5: 42}

@@ -268,8 +268,9 @@ class _Meter:
         """Everything the tables need to know about one segment and its stage."""
         core, sizes = self.core, self.sizes
         inside = {b for t in walk for b in core.outs[t]}
-        # a wanted forward block counts as read by the stage, so that no reversal goes without making it
-        read = {b for t in stage for b in core.ins[t]} | inside.intersection(core.final)
+        # a wanted forward block counts as read by the stage and lives on, so that no reversal goes without making it
+        wanted = inside.intersection(core.final)
+        read = {b for t in stage for b in core.ins[t]} | wanted
         tape = (read & inside) - {right}
         keep_left = after | ({left} if left is not None else set())
         end = {right} if right is not None else set()
@@ -281,8 +282,8 @@ class _Meter:
         return Leaf(
             walk=tuple(walk),
             stage=tuple(stage),
-            fresh=self._ways([*fresh, *stage], keep_left, set(), small, bool(tape)),
-            again=self._ways([*again, *stage], keep_left, end, small + big, bool(tape)),
+            fresh=self._ways([*fresh, *stage], keep_left | wanted, set(), small, bool(tape)),
+            again=self._ways([*again, *stage], keep_left | wanted - end, end, small + big, bool(tape)),
             walk_cost=sum(core.cost[t] for t in walk),
             stage_cost=sum(core.cost[t] for t in stage),
             walk_first=self.peak(walk, stay | end) - small,

@@ -2,7 +2,8 @@
 
 A state is the set of live blocks; nothing else of the past matters. From a state, a task whose inputs live may run,
 after dropping just enough: only inclusion-minimal drops are tried, because of two states at the same cost the larger
-can do whatever the smaller can. A* with the cost of the tasks that any continuation must run (the closure of the
+can do whatever the smaller can. For the same reason a run that drops nothing and costs nothing (any run, where cost
+does not matter) is the only one tried. A* with the cost of the tasks that any continuation must run (the closure of the
 missing wanted blocks) as a lower bound; it is consistent, so the first time the goal leaves the queue is optimal.
 
 Work is exponential in the number of blocks in the worst case: `limit` bounds it (tasks looked at, plus ten per move
@@ -26,12 +27,13 @@ __all__ = ["Found", "least_peak", "plan", "search"]
 class Found:
     """The runs (None if none was found), and whether the search was complete, so that the answer is proven.
 
-    bound: no sequence below the ceiling costs less.
+    bound: no sequence below the ceiling costs less.   work: what the search has done, in units of its limit.
     """
 
     runs: list[int] | None
     complete: bool
     bound: float = 0.0
+    work: int = 0
 
 
 def plan(problem: Problem, budget: int, limit: int = 20_000_000) -> Steps | None:
@@ -70,16 +72,14 @@ def search(
             continue
         closed.add(live)
         if live & masks.final == masks.final:
-            return Found(_trace(came, live), True)
+            return Found(_trace(came, live), True, best[live], work)
         work += len(core.ins)
-        if work > limit:
-            return Found(None, False, least_total if cost_matters else 0.0)
         spent = best[live]
-        for task, kept in masks.moves(live, budget):
+        for task, kept in masks.moves(live, budget, cost_matters):
             after = kept | masks.outs[task]
             work += 10
             if work > limit:
-                break
+                return Found(None, False, least_total if cost_matters else 0.0, work)
             cost = spent + core.cost[task]
             if after in closed or best.get(after, math.inf) <= cost:
                 continue
@@ -92,7 +92,7 @@ def search(
             # among equals prefer the state closer to the end, then the older one: deterministic
             key = cost + least if cost_matters else least
             heapq.heappush(queue, (key, least, count, after))
-    return Found(None, True)
+    return Found(None, True, 0.0, work)
 
 
 def least_peak(core: Core, low: int, high: int, limit: int = 2_000_000) -> tuple[int, list[int] | None, bool]:
@@ -105,7 +105,8 @@ def least_peak(core: Core, low: int, high: int, limit: int = 2_000_000) -> tuple
     top, runs = high // unit, None
     while low < top:
         middle = (low + top) // 2
-        found = search(core, middle * unit, limit // 4, cost_matters=False)
+        found = search(core, middle * unit, limit, cost_matters=False)
+        limit -= found.work
         if not found.complete:
             return top * unit, runs, False
         if found.runs is None:
@@ -145,18 +146,21 @@ class _Masks:
         self.bounds[live] = bound
         return bound
 
-    def moves(self, live: int, budget: int) -> Iterator[tuple[int, int]]:
+    def moves(self, live: int, budget: int, cost_matters: bool) -> Iterator[tuple[int, int]]:
         """(task, blocks kept before it runs) for every task that can run and every minimal drop that lets it fit."""
-        held = self.bytes(live)
-        for task in range(len(self.ins)):
-            if self.ins[task] & ~live or not self.outs[task] & ~live:
-                continue
-            excess = held + self.core.load[task] - budget
+        free = budget - self.bytes(live)
+        ready = [t for t in range(len(self.ins)) if not self.ins[t] & ~live and self.outs[t] & ~live]
+        for task in ready:
+            if self.core.load[task] <= free and not (cost_matters and self.core.cost[task]):
+                yield task, live
+                return
+        for task in ready:
+            excess = self.core.load[task] - free
             if excess <= 0:
                 yield task, live
                 continue
-            free = [(self.core.sizes[b], b) for b in _bits(live & ~self.ins[task]) if self.core.sizes[b]]
-            for dropped in _minimal_covers(free, excess):
+            others = [(self.core.sizes[b], b) for b in _bits(live & ~self.ins[task]) if self.core.sizes[b]]
+            for dropped in _minimal_covers(others, excess):
                 yield task, live & ~dropped
 
 
