@@ -70,7 +70,7 @@ class Settings:
     blocked: tuple[str, ...] = ()
     strict: bool = False
     trace: bool = False
-    local: tuple[str, ...] = ()  # files named in config: plugins = ["./my_ops.py"]
+    local: tuple[str, ...] = ()  # files named in the settings: [plugins] local = ["./my_ops.py"]
 
 
 class Loader:
@@ -114,6 +114,7 @@ class Loader:
 
         from adcore import hookspecs
 
+        self._read_config()
         self.manager = pluggy.PluginManager("adcore")
         self.manager.add_hookspecs(hookspecs)
         version = _version("adcore")
@@ -133,6 +134,17 @@ class Loader:
             wanted = plugin.built_in or plugin.name in self.settings.only or plugin.module in self.settings.local
             if plugin.status == "waiting" and (wanted or not _lazy(plugin)):
                 self._load(plugin)
+
+    def _read_config(self) -> None:
+        """Add what the settings say in [plugins]; they may forbid more, never allow what was forbidden."""
+        from adcore.config import config
+
+        said, own = config(), self.settings
+        own.only = own.only or tuple(said["plugins.only"])
+        own.blocked = (*own.blocked, *said["plugins.disable"])
+        own.enabled = own.enabled and said["plugins.enabled"]
+        own.strict = own.strict or said["plugins.strict"]
+        own.local = own.local or tuple(said["plugins.local"])
 
     def _apply_settings(self) -> None:
         known = {p.name for p in self.plugins.values()}

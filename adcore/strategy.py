@@ -98,6 +98,15 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class Pick:
+    """A strategy by name, the reason in a sentence, and methods that go with it (as in the settings)."""
+
+    name: str
+    reason: str
+    methods: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class NoOptions:
     """The options of a strategy that has none."""
 
@@ -125,15 +134,26 @@ class Strategy(ABC):
         """When each node runs. Default: graph order, each value dropped at its last use."""
         return default_plan(graph, self.name, "graph order, every value dropped at its last use")
 
+    def pick(self, graph: Graph, request: Request | None, budget: Budget) -> Pick | None:
+        """For a strategy that chooses among others: the one to use here. Default: None, itself.
+
+        request: None, or without inputs, when only a plan is wanted.
+        """
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A strategy, ready to use, and why it was chosen."""
+    """A strategy, ready to use, and why it was chosen.
+
+    settings: plain data, a table [strategy] that makes the same choice again. backend: name of what runs it.
+    """
 
     strategy: Strategy
     budget: Budget
     reason: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    backend: str = "numpy"
 
 
 def make_strategy(name: str, options: Mapping[str, Any] | None = None, methods: Any = None) -> Strategy:
