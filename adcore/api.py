@@ -101,7 +101,7 @@ class _Options:
     memory: Any = None
     snapshots: int | None = None
     config: Any = None
-    backend: str = "numpy"
+    backend: str | None = None
 
 
 def _options(given: Mapping[str, Any]) -> _Options:
@@ -168,7 +168,8 @@ class _Derivative:
             o = self.options
             request = Request(self.kind, (), ())
             choice = choose(made.graph, request, o.strategy, o.memory, o.snapshots, o.config)
-            made.program = program_of(made.graph, o.backend, lambda g: choice.strategy.schedule(g, choice.budget))
+            backend = o.backend or choice.backend
+            made.program = program_of(made.graph, backend, lambda g: choice.strategy.schedule(g, choice.budget))
         return unflatten(made.graph.out_tree, run_leaves(made.graph, leaves, made.program))
 
 
@@ -393,7 +394,7 @@ def vjp(f: Callable[..., Any], *primals: Any, **options: Any) -> tuple[Any, Call
     of = select_outputs(graph, None)
     request = Request("vjp", chosen.positions, of)
     choice = choose(graph, request, o.strategy, o.memory, o.snapshots, o.config)
-    forward, back, residuals = _two_parts(graph, request, choice)
+    forward, back, _ = _two_parts(graph, request, choice)
     found = run_leaves(forward, leaves)
     kept = found[len(graph.outputs) :]
     y = unflatten(graph.out_tree, found[: len(graph.outputs)])
@@ -505,7 +506,7 @@ def plan(
     return made
 
 
-def compile_graph(graph: Graph, plan: Plan | None = None, backend: str = "numpy", **options: Any) -> Any:
+def compile_graph(graph: Graph, plan: Plan | None = None, backend: str | None = None, **options: Any) -> Any:
     """A program of a graph: called with the inputs as arrays, in order."""
     if plan is not None:
         return program_of(plan.graph, backend, lambda g: plan)
@@ -518,6 +519,6 @@ def compile_graph(graph: Graph, plan: Plan | None = None, backend: str = "numpy"
 _graph.doors.update(call=call, compile=compile_graph)
 
 __all__ = [
-    "Budget", "DifferentiationError", "default_plan", "differentiate", "grad", "hessian", "hvp", "jacobian", "jvp", "plan",
-    "scalar", "splice", "trace", "value_and_grad", "vjp",
+    "Budget", "DifferentiationError", "default_plan", "differentiate", "grad", "hessian", "hvp", "jacobian", "jvp",
+    "plan", "scalar", "trace", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from adcore.backend import Program, find_backend
+from adcore.config import config
 from adcore.errors import InputError
 from adcore.graph import Graph
 from adcore.plan.steps import Plan, default_plan
@@ -19,16 +20,19 @@ from adcore.transform.simplify import simplify
 from adcore.transform.splice import splice
 from adcore.tree import Tree, flatten, paths, unflatten
 
-_programs: WeakKeyDictionary[Graph, dict[str, Program]] = WeakKeyDictionary()
+_programs: WeakKeyDictionary[Graph, dict[str | None, Program]] = WeakKeyDictionary()
 
 
-def program_of(graph: Graph, backend: str = "numpy", plan: Callable[[Graph], Plan] | None = None) -> Program:
-    """The compiled graph, made once per graph and backend; with a plan of one's own, made anew."""
+def program_of(graph: Graph, backend: str | None = None, plan: Callable[[Graph], Plan] | None = None) -> Program:
+    """The compiled graph, made once per graph and backend; with a plan of one's own, made anew.
+
+    backend: its name; None: that of the settings.
+    """
     if plan is not None:
-        return find_backend(backend).compile(plan(graph))
+        return find_backend(backend or config()["backend.name"]).compile(plan(graph))
     known = _programs.setdefault(graph, {})
     if backend not in known:
-        known[backend] = find_backend(backend).compile(default_plan(simplify(graph)))
+        known[backend] = find_backend(backend or config()["backend.name"]).compile(default_plan(simplify(graph)))
     return known[backend]
 
 

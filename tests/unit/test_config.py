@@ -161,6 +161,14 @@ def test_configured_strategies_give_the_same_gradient(folder: Path):
     np.testing.assert_array_equal(ad.grad(f, config={"strategy": "reverse"})(x), plain)
 
 
+def test_the_backend_of_the_settings_runs_calls_and_derivatives(folder: Path, square):
+    (folder / "adcore.toml").write_text('backend = "absent"\n')
+    for run in (lambda: ad.trace(lambda x: x + 1.0, 2.0)(3.0), lambda: ad.grad(lambda x: x * x)(3.0)):
+        with pytest.raises(StrategyError, match="no backend is called 'absent'"):
+            run()
+    assert ad.grad(lambda x: x * x, backend="numpy")(3.0) == 6.0
+
+
 MISTAKES = [
     ('[strategy]\nmemroy = "1 MiB"', "there is no setting 'memroy'", "[strategy] memroy in adcore.toml:2", "'memory'"),
     ("[stratgy]\nx = 1", "there is no setting 'stratgy'", "stratgy in adcore.toml:1", "did you mean 'strategy'?"),
