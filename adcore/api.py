@@ -13,7 +13,7 @@ from adcore import graph as _graph
 from adcore.compose import differentiate as compose
 from adcore.errors import DifferentiationError, InputError
 from adcore.evaluate import call, leaves_of, program_of, run_leaves, scalar
-from adcore.fingerprint import Fingerprint, fingerprint
+from adcore.fingerprint import Fingerprint
 from adcore.graph import Graph, Value, check
 from adcore.plan.steps import Plan, default_plan
 from adcore.select import Which, select_inputs, select_outputs
@@ -127,7 +127,7 @@ class _Derivative:
 
     def __init__(self, f: Any, kind: str, wrt: Which, options: _Options, **extra: Any) -> None:
         self.f, self.kind, self.wrt, self.options, self.extra = f, kind, wrt, options, extra
-        self.fingerprint: Fingerprint | None = None if isinstance(f, Graph) else fingerprint(f)
+        self.fingerprint: Fingerprint | None = None if isinstance(f, Graph) else Fingerprint(f)
         self.known: dict[Any, _Compiled] = {}
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any], seeds: Sequence[Any] = ()) -> Any:

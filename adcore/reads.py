@@ -1,13 +1,12 @@
-"""What Python code may read: the names of a code object, and which modules and types never change.
+"""What Python code may read: the names in a code object, and what is taken as constant.
 
-Used by `adcore.fingerprint`. A code object is read once; nothing of it runs.
+Used by `adcore.walk`. A code object is read once; nothing of it runs.
 """
 
 from __future__ import annotations
 
 import dis
 import os
-import re
 import sys
 import types
 from dataclasses import dataclass
@@ -17,114 +16,85 @@ from typing import Any
 import numpy as np
 
 LIBRARIES = frozenset(
-    ("numpy", "scipy", "adcore", "adcore_ops", "adcore_strategies", "adcore_backends", "adcore_executors")
-    + ("adcore_formats", "pluggy", "msgpack", "rich")
-)
+    [
+        "numpy", "scipy", "adcore", "adcore_ops", "adcore_strategies", "adcore_backends", "adcore_executors",
+        "adcore_formats", "pluggy", "msgpack", "rich",
+    ]
+)  # fmt: skip
 """Packages whose modules are taken as constant, like those of the standard library."""
 
 IMPURE_MODULES = frozenset(
     [
-        "asyncio",
-        "builtins",
-        "contextvars",
-        "ctypes",
-        "datetime",
-        "fileinput",
-        "gc",
-        "glob",
-        "inspect",
-        "io",
-        "locale",
-        "multiprocessing",
-        "nt",
-        "os",
-        "pathlib",
-        "platform",
-        "posix",
-        "random",
-        "secrets",
-        "select",
-        "shutil",
-        "signal",
-        "socket",
-        "sqlite3",
-        "subprocess",
-        "sys",
-        "tempfile",
-        "threading",
-        "time",
-        "urllib",
-        "uuid",
-        "weakref",
+        "asyncio", "builtins", "contextvars", "ctypes", "datetime", "fileinput", "gc", "glob", "inspect", "io",
+        "locale", "multiprocessing", "nt", "numpy.random", "os", "pathlib", "platform", "posix", "random",
+        "secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile",
+        "threading", "time", "urllib", "uuid", "weakref",
     ]
-)
-"""Modules of the standard library that read the clock, files, the environment, or chance."""
+)  # fmt: skip
+"""Constant modules whose functions read the clock, files, the environment, or chance."""
 
-IMPURE_BUILTINS = frozenset(("__import__", "eval", "exec", "globals", "input", "open", "vars"))
 IMPURE_NAMES = frozenset(
-    ("rvs", "default_rng", "RandomState", "SeedSequence", "load", "loadtxt", "genfromtxt", "fromfile", "memmap")
-)
-"""Attributes of library modules that read files or chance."""
+    [
+        "__import__", "eval", "exec", "globals", "input", "locals", "open", "rvs", "default_rng",
+        "RandomState", "SeedSequence", "load", "loadtxt", "genfromtxt", "fromfile", "memmap",
+    ]
+)  # fmt: skip
+"""Builtins and functions of other constant modules that do so."""
+
+REFLECTIVE = frozenset(
+    [
+        "getattr", "hasattr", "vars", "dir", "attrgetter", "methodcaller", "getmembers", "type", "__class__",
+        "__dict__", "__getattribute__",
+    ]
+)  # fmt: skip
+"""Names whose use means that any attribute may be read."""
 
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a code object and those nested in it may read.
+    """What a code object and those nested in it may read, in the order of the code.
 
-    chains: (scope, name, attributes) for each global ("global") or closed-over ("free") name, with the
-        attributes that are read off it at once: `np.linalg.norm` is ("global", "np", ("linalg", "norm")).
-    imports: (module, level, names) for each import statement inside.
-    attributes: every attribute that is read off anything.
+    names: globals and builtins. attributes: read off anything. imports: (level, module) of import statements.
     """
 
-    chains: tuple[tuple[str, str, tuple[str, ...]], ...]
-    imports: tuple[tuple[str, int, tuple[str, ...] | None], ...]
-    attributes: frozenset[str]
+    names: tuple[str, ...]
+    attributes: tuple[str, ...]
+    imports: tuple[tuple[int, str], ...]
 
 
 @lru_cache(maxsize=4096)
 def reads_of(code: types.CodeType) -> Reads:
     """What the code may read.
 
-    >>> reads_of((lambda x: np.linalg.norm(x)).__code__).chains
-    (('global', 'np', ('linalg', 'norm')),)
+    >>> reads_of((lambda x: np.linalg.norm(x)).__code__)
+    Reads(names=('np',), attributes=('linalg', 'norm'), imports=())
     """
-    chains: dict[tuple[str, str, tuple[str, ...]], None] = {}
-    imports: list[tuple[str, int, tuple[str, ...] | None]] = []
-    attributes: set[str] = set()
-    scope, name, path = "", "", []  # the chain that is being read
-    before: list[Any] = [None, None]  # the constants loaded just before: level and names of an import
+    names: dict[str, None] = {}
+    attributes: dict[str, None] = {}
+    imports: dict[tuple[int, str], None] = {}
+    before: list[Any] = [None, None]  # the two constants loaded last: the level of an import, and its names
     for instruction in dis.get_instructions(code):
         opname, value = instruction.opname, instruction.argval
-        if opname in ("LOAD_ATTR", "LOAD_METHOD"):
-            attributes.add(value)
-            if scope:
-                path.append(value)
-                continue
-        if scope and opname not in ("CACHE", "PRECALL"):
-            chains[scope, name, tuple(path)] = None
-            scope = ""
-        if opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            scope, name, path = "global", value, []
-        elif opname in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
-            scope, name, path = "free", value, []
+        if opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
+            names[value] = None
+        elif opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"):
+            attributes[value] = None
+        elif opname == "MATCH_CLASS":  # a pattern `State(x=0)` reads attributes by names in a constant
+            attributes["__getattribute__"] = None
+        elif opname == "LOAD_DEREF" and value == "__class__" and before[1] != "super":
+            attributes[value] = None
         elif opname == "IMPORT_NAME":
-            imports.append((value, *_import_of(before)))
+            imports[before[0] if isinstance(before[0], int) else 0, value] = None
         before = [before[1], value]
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             found = reads_of(inner)
-            chains.update(dict.fromkeys(found.chains))
-            imports += found.imports
-            attributes |= found.attributes
-    return Reads(tuple(chains), tuple(imports), frozenset(attributes))
-
-
-def _import_of(before: list[Any]) -> tuple[int, tuple[str, ...] | None]:
-    level, names = before
-    return (level if isinstance(level, int) else 0), (names if isinstance(names, tuple) else None)
+            names.update(dict.fromkeys(found.names))
+            attributes.update(dict.fromkeys(found.attributes))
+            imports.update(dict.fromkeys(found.imports))
+    return Reads(tuple(names), tuple(attributes), tuple(imports))
 
 
 def library(module: types.ModuleType) -> bool:
@@ -140,6 +110,11 @@ def library(module: types.ModuleType) -> bool:
     return False
 
 
+def impure(module: types.ModuleType) -> bool:
+    """True for a constant module whose functions read the clock, files, the environment, or chance."""
+    return module.__name__ in IMPURE_MODULES or module.__name__.partition(".")[0] in IMPURE_MODULES
+
+
 @lru_cache(maxsize=1)
 def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The folders of the standard library, and those of installed packages, which may lie inside."""
@@ -149,31 +124,15 @@ def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (found["stdlib"], found["platstdlib"]), (found["purelib"], found["platlib"])
 
 
-def library_class(cls: type) -> bool:
-    """True for a class that a constant module holds under its own name, or that is made in C."""
-    if not cls.__flags__ & _HEAP or made_in_c(cls):
-        return True
-    module = sys.modules.get(cls.__module__)
-    return module is not None and library(module) and _held(module, cls.__qualname__) is cls
-
-
-def library_function(f: types.FunctionType) -> bool:
-    """True for a function that a constant module holds under its own name."""
-    module = sys.modules.get(f.__module__ or "")
-    return module is not None and library(module) and _held(module, f.__qualname__) is f
-
-
-def of_library(f: types.FunctionType) -> bool:
-    """True for a function whose globals are those of a constant module (it may still be a closure)."""
-    module = sys.modules.get(f.__globals__.get("__name__", ""))
-    return module is not None and module.__dict__ is f.__globals__ and library(module)
-
-
-def _held(module: types.ModuleType, qualname: str) -> Any:
+def of_library(x: Any) -> bool:
+    """True for a function or class that a constant module holds under its own name."""
+    module = sys.modules.get(getattr(x, "__module__", None) or "")
+    if module is None or not library(module):
+        return False
     found: Any = module
-    for part in qualname.split("."):
+    for part in x.__qualname__.split("."):
         found = getattr(found, part, None)
-    return found
+    return found is x
 
 
 @lru_cache(maxsize=4096)
@@ -202,14 +161,15 @@ def constant_types() -> frozenset[type]:
     import datetime
     import decimal  # 6 ms, and logging 4 ms: not at import
     import logging
+    import re
     import threading
 
-    found: set[type] = {
-        types.BuiltinFunctionType, types.CodeType, types.GenericAlias, types.GetSetDescriptorType,
-        types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
-        types.ClassMethodDescriptorType, types.MethodWrapperType, types.UnionType, types.EllipsisType,
-        types.NotImplementedType, np.ufunc, type(np.sum), re.Pattern, decimal.Decimal, range,
-        datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone,
-        logging.Logger, logging.RootLogger, type(threading.Lock()), type(threading.RLock()),
-    }  # fmt: skip
-    return frozenset(found | {type(np.dtype(c)) for c in "?bhilqBHILQefdgFDGSUVmMO"})
+    return frozenset(
+        (
+            types.CodeType, types.GenericAlias, types.GetSetDescriptorType, types.MemberDescriptorType,
+            types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType,
+            types.UnionType, np.ufunc, type(np.sum), range, re.Pattern, decimal.Decimal,
+            datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone,
+            logging.Logger, logging.RootLogger, type(threading.Lock()), type(threading.RLock()),
+        )
+    )  # fmt: skip
