@@ -42,3 +42,12 @@ __all__ = [
     "vmap",
     "while_loop",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`adcore.testing`, imported when it is first asked for: a program that runs needs no tests."""
+    if name == "testing":
+        import importlib
+
+        return importlib.import_module("adcore.testing")
+    raise AttributeError(f"module 'adcore' has no attribute {name!r}")

@@ -16,11 +16,12 @@ AdcoreError
 ├── StrategyError (LookupError)        no plugin brings the strategy, or it cannot do what was asked
 ├── PluginError (ImportError)          a plugin could not be loaded
 ├── MissingExtraError (ImportError)    an optional package is needed; says how to install it
-└── BatchError (RuntimeError)          a batch job cannot start or go on
-    ├── JobLockedError                 another process runs it
-    ├── JobDamagedError                its files are not what was written; names the way back
-    ├── StorageError                   results or journal cannot be written: disk full, read-only
-    └── ExecutorError                  no worker could be started, or all were lost one after the other
+├── BatchError (RuntimeError)          a batch job cannot start or go on
+│   ├── JobLockedError                 another process runs it
+│   ├── JobDamagedError                its files are not what was written; names the way back
+│   ├── StorageError                   results or journal cannot be written: disk full, read-only
+│   └── ExecutorError                  no worker could be started, or all were lost one after the other
+└── LawError (AssertionError)          an op, a strategy or a function breaks a law that `adcore.testing` checks
 
 Every message has three parts: what happened, with the values; where (op, type, the user's own
 file and line); what to do instead.
@@ -145,3 +146,7 @@ class ExecutorError(BatchError):
     """Workers cannot be started, or are lost one after the other. The job stops and can be resumed."""
 
     exit_code = 75
+
+
+class LawError(AdcoreError, AssertionError):
+    """An op, a strategy or a function breaks a law that `adcore.testing` checks."""

@@ -14,7 +14,9 @@ it in the entry point group `adcore`:
 0.6931471805599453
 """
 
+from adcore.api import trace
 from adcore.backend import Backend, Program, Result
+from adcore.control import cond, region, scan, while_loop
 from adcore.errors import (
     AdcoreError,
     BudgetError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,11 @@ class Sample:
 
     shapes: one per input. ranges: (low, high) per input, or one for all; drawn uniformly, seeded.
     dtypes: one per input, default float64. smooth: the derivative exists at every drawn point.
+    program: a function of the drawn arrays, in plain NumPy, that applies the op. For an op whose inputs
+        have structure (a positive definite matrix, a trail) or whose params are graphs; params do not count then.
+
+    >>> Sample(((3, 3),), program=lambda a: acme_cholesky(a @ a.T + 3.0 * np.eye(3))).shapes
+    ((3, 3),)
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -20,3 +25,4 @@ class Sample:
     params: Mapping[str, Any] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ()
     smooth: bool = True
+    program: Callable[..., Any] | None = None

@@ -37,6 +37,7 @@ from adcore.extend import (
     padded,
 )
 from adcore_ops.batching import scan_batch
+from adcore_ops.control_samples import SCAN_SAMPLES
 from adcore_ops.loop_jvp import doubled
 from adcore_ops.scan_back import backward
 from adcore_ops.step import only_compiled, parts_of
@@ -140,7 +141,7 @@ def _tape(node: Node, active: tuple[bool, ...]) -> Taped:
 SCAN = Op(
     "core::scan", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape),
     {"step": GRAPH, "length": optional(SIZE), "carries": INT, "scanned": INT, "trails": INTS, "reverse": BOOL},
-    batch=scan_batch, out=True, kernel=_kernel, scratch=_scratch,
+    batch=scan_batch, out=True, kernel=_kernel, samples=SCAN_SAMPLES, scratch=_scratch,
     doc="A loop of known length: scan[step](carries, xs, trails, consts) -> carries, ys, trails.",
 )  # fmt: skip
 

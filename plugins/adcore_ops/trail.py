@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import SIZE, Kind, Op, Trail, Type, linear
+from adcore.extend import SIZE, Kind, Node, Op, RuleError, Trace, Trail, Type, Value, closed, find_op, linear, vmap
+from adcore_ops.control_samples import ADD_TRAILS_SAMPLES, ZERO_TRAIL_SAMPLES
 
 TYPES = Kind(
     "type*",
@@ -37,13 +38,34 @@ def _add_trails(a: Any, b: Any, out: Any = None) -> Any:
     return out
 
 
+def _add_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any]) -> Any:
+    """Both of the batch: their sum. One of them: a loop that adds record by record, where they broadcast."""
+    if all(flags):
+        return ADD_TRAILS(*xs)
+    trail = node.outputs[0].type
+    assert isinstance(trail, Trail)
+    if trail.length is None:
+        raise RuleError("trails of unknown length, one batched and one not, have no sum", f"at {node.source}")
+    inner = Trace()
+    records = [[Value(t) for t in trail.record] for _ in range(2)]
+    with inner:
+        sums = [(inner.wrap(a) + inner.wrap(b))._read() for a, b in zip(*records, strict=True)]
+    n = len(sums)
+    names = [f"in{i}" for i in range(2 * n)], [f"out{i}" for i in range(n)]
+    step = closed(inner, [*records[0], *records[1]], names[0], sums, names[1], name="add_trails")
+    batched = vmap(step, [f for f in flags for _ in range(n)], size)
+    return find_op("core::scan")(
+        *xs, step=batched, length=trail.length, carries=0, scanned=0, trails=(n,), reverse=False
+    )  # fmt: skip
+
+
 ZERO_TRAIL = Op(
     "core::zero_trail", _zero_trail, lambda *, types, length: Trail(types, length), None,
-    {"types": TYPES, "length": SIZE}, out=True, doc="A trail of zeros.",
+    {"types": TYPES, "length": SIZE}, out=True, samples=ZERO_TRAIL_SAMPLES, doc="A trail of zeros.",
 )  # fmt: skip
 ADD_TRAILS = Op(
     "core::add_trails", _add_trails, lambda a, b: a, linear(lambda g, a, b: (g, g)), out=True,
-    doc="The sum of two trails, record by record.",
+    batch=_add_batch, samples=ADD_TRAILS_SAMPLES, doc="The sum of two trails, record by record.",
 )  # fmt: skip
 
 OPS = [ZERO_TRAIL, ADD_TRAILS]

@@ -32,6 +32,7 @@ from adcore.extend import (
     padded,
 )
 from adcore_ops.batching import while_batch
+from adcore_ops.control_samples import WHILE_SAMPLES
 from adcore_ops.loop_jvp import doubled
 from adcore_ops.scan_back import backward
 from adcore_ops.step import only_compiled, parts_of
@@ -126,7 +127,8 @@ def _tape(node: Node, active: tuple[bool, ...]) -> Taped:
 WHILE = Op(
     "core::while_loop", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape),
     {"cond": GRAPH, "step": GRAPH, "carries": INT, "trails": INTS}, batch=while_batch, out=True, kernel=_kernel,
-    scratch=_scratch, doc="A loop of unknown length: [cond, step](carries, consts) -> carries, steps, trails.",
+    samples=WHILE_SAMPLES, scratch=_scratch,
+    doc="A loop of unknown length: [cond, step](carries, consts) -> carries, steps, trails.",
 )  # fmt: skip
 
 OPS = [WHILE]

@@ -1,0 +1,14 @@
+"""Every op under every law, generated from the registry: a new op is tested by having samples."""
+
+from __future__ import annotations
+
+from adcore.registry import registry
+from adcore.testing import laws
+
+OPS = tuple(registry().ops.values())
+
+test_op = laws(OPS)
+
+
+def test_every_op_has_samples() -> None:
+    assert [op.name for op in OPS if not op.samples] == []
