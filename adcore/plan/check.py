@@ -8,11 +8,12 @@ law of schedules; the ranges of the layout that live at one time do not overlap.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adcore.errors import PlanError
 from adcore.graph import Node, Value, bodies, kept, values
-from adcore.plan.layout import Layout, direct_outputs, place_bytes, views
+from adcore.plan.layout import direct_outputs, place_bytes, views
 from adcore.plan.steps import Plan, Run
 
 
@@ -46,7 +47,7 @@ class Cost:
 def check(plan: Plan) -> Cost:
     """The cost of a plan. Raises PlanError, naming step and op, if it breaks the law of plans."""
     _obey(plan)
-    return _replay(plan, plan.layout)
+    return _replay(plan)
 
 
 def _obey(plan: Plan) -> None:
@@ -124,18 +125,38 @@ class _Ledger:
                 self.fresh -= base.type.nbytes
 
 
-def _replay(plan: Plan, layout: Layout) -> Cost:
-    """The bytes of a plan that obeys the law, step by step, and its layout's ranges held apart."""
-    graph = plan.graph
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a plan occupies at one step, in bytes, inputs included and constants not.
+
+    node: that runs, None for a drop. again: whether it has run before. during: of live values and scratch
+    while the step runs, after: of live values when it is done. held: what is taken from the machine, which
+    is the whole arena, results of ops that make their own, and outputs.
+    """
+
+    step: int
+    node: int | None
+    again: bool
+    during: int
+    after: int
+    held: int
+
+
+def walk(plan: Plan) -> Iterator[Moment]:
+    """The moments of a plan that obeys the law, one per step; ranges of its layout that overlap are errors."""
+    graph, layout = plan.graph, plan.layout
     number = tuple(values(graph))
     ledger = _Ledger(plan)
     ranges = _Ranges()
-    counts = [0] * len(graph.nodes)
-    peak = peak_fresh = binds = forward_steps = runs = 0
+    seen: set[int] = set()
+    base = sum(v.type.nbytes for v in graph.inputs)
     for i, (step, places, scratch) in enumerate(zip(plan.steps, layout.places, layout.scratch, strict=True)):
+        held = base + layout.arena_bytes
         if not isinstance(step, Run):
+            during = base + ledger.bytes
             ledger.end(number[step.value])
             ranges.end(number[step.value], ledger)
+            yield Moment(i, None, False, during, base + ledger.bytes, held + ledger.fresh)
             continue
         node = graph.nodes[step.node]
         need = layout.needs[step.node].nbytes if step.node in layout.needs else 0
@@ -145,26 +166,39 @@ def _replay(plan: Plan, layout: Layout) -> Cost:
                 ranges.start(v, place, place_bytes(v.type), i)
         if need:
             ranges.meanwhile(scratch, need, i)
-        if ledger.bytes + need > peak:
-            peak, binds = ledger.bytes + need, i
-        peak_fresh = max(peak_fresh, ledger.fresh)
-        counts[step.node] += 1
-        own, steps = _body_runs(plan, step.node, node)
-        runs += own
-        forward_steps += steps
+        after = base + ledger.bytes
+        yield Moment(i, step.node, step.node in seen, after + need, after, held + ledger.fresh)
+        seen.add(step.node)
     if ranges.high > layout.arena_bytes:
         raise PlanError(f"the layout needs {ranges.high} bytes in an arena of {layout.arena_bytes}")
+
+
+def _replay(plan: Plan) -> Cost:
+    """The bytes and runs of a plan that obeys the law, added up."""
+    graph, layout = plan.graph, plan.layout
     inputs = sum(v.type.nbytes for v in graph.inputs)
+    live = held = inputs
+    binds = forward_steps = runs = recomputed = 0
+    last = Moment(-1, None, False, inputs, inputs, inputs + layout.arena_bytes)
+    for last in walk(plan):
+        if last.during > live:
+            live, binds = last.during, last.step
+        held = max(held, last.held)
+        if last.node is not None:
+            recomputed += last.again
+            own, steps = _body_runs(plan, last.node, graph.nodes[last.node])
+            runs += own
+            forward_steps += steps
     copied = _copied_outputs(plan)
     return Cost(
-        peak_bytes=inputs + layout.arena_bytes + max(peak_fresh, ledger.fresh + copied),
-        live_bytes=inputs + max(peak, ledger.bytes + copied),
+        peak_bytes=max(held, last.held + copied),
+        live_bytes=max(live, last.after + copied),
         arena_bytes=layout.arena_bytes,
         input_bytes=inputs,
         output_bytes=sum(v.type.nbytes for v in graph.outputs),
         constant_bytes=sum(a.nbytes for a in graph.constants.values()),
         runs=runs,
-        recomputed=sum(c - 1 for c in counts if c > 1),
+        recomputed=recomputed,
         forward_steps=forward_steps,
         disk_read=0,
         disk_written=0,
