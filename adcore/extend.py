@@ -36,6 +36,7 @@ from adcore.errors import (
 from adcore.executor import THREAD_VARIABLES, Chunk, Executor, Outcome, Setup, named, run_chunk
 from adcore.graph import Check, Graph, Node, Source, Value, affected, bodies, kept, numbering, values
 from adcore.hookspecs import hookimpl
+from adcore.index import fit_value
 from adcore.opdef import op
 from adcore.params import (
     BOOL,
@@ -62,7 +63,7 @@ from adcore.rules import ZERO, Along, Rule, Taped, along, elementwise, linear, m
 from adcore.samples import Sample
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy
 from adcore.trace import Trace, apply, caller, current, op_call
-from adcore.tracer import Tracer
+from adcore.tracer import Tracer, has_tracer
 from adcore.transform.jvp import jvp
 from adcore.transform.linear import zeros
 from adcore.transform.simplify import simplify

@@ -120,6 +120,18 @@ def write_index(x: Tracer, index: Any, value: Any) -> Value:
     trace = x._trace
     if basic is None:
         return trace.value_of(_function("setitem")(x, index, value))
+    new = fit_value(x, value, basic.shape)
+    if basic.covers(x.shape):
+        return trace.value_of(_reshape(new, x.shape))
+    return trace.value_of(_put(x, _reshape(new, basic.size), basic))
+
+
+def fit_value(x: Tracer, value: Any, shape: tuple[int, ...]) -> Tracer:
+    """A value that is to be written into x where an index selects that shape, as a tracer of that shape.
+
+    Raises TraceError when it does not broadcast, or is complex and x is real.
+    """
+    trace = x._trace
     new = trace.wrap(trace.lift(value, x.dtype)) if type(value) is not complex else trace.wrap(trace.lift(value))
     if new.dtype.kind == "c" and x.dtype.kind != "c":
         raise TraceError(
@@ -127,7 +139,6 @@ def write_index(x: Tracer, index: Any, value: Any) -> Value:
             f"at {caller()}",
             "take np.real of it",
         )
-    shape = basic.shape
     while new.ndim > len(shape) and new.shape[0] == 1:  # NumPy drops leading axes of length 1 here
         new = _reshape(new, new.shape[1:])
     try:
@@ -139,11 +150,7 @@ def write_index(x: Tracer, index: Any, value: Any) -> Value:
             f"a value of shape {new.shape} cannot be written where the index selects {shape}",
             f"at {caller()}",
         )
-    if new.shape != shape:
-        new = broadcast_to(new, shape=shape, rank=new.ndim)
-    if basic.covers(x.shape):
-        return trace.value_of(_reshape(new, x.shape))
-    return trace.value_of(_put(x, _reshape(new, basic.size), basic))
+    return new if new.shape == shape else broadcast_to(new, shape=shape, rank=new.ndim)
 
 
 def _leading(basic: Basic, shape: tuple[int, ...]) -> bool:

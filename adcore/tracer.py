@@ -8,7 +8,9 @@ object for `len` and items before it asks whether it can be converted, and would
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,7 +166,12 @@ class Tracer:
         function = registry().functions.get(func)
         if function is None:
             raise _not_recorded(f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}", args)
-        return _call(function, args, kwargs)
+        at = _out_position(func)
+        if len(args) > at >= 0:
+            args, kwargs = (*args[:at], None, *args[at + 1 :]), {**kwargs, "out": args[at]}
+        out = kwargs.get("out")
+        result = _call(function, args, {k: v for k, v in kwargs.items() if k != "out"})
+        return result if out is None else _deliver(result, (out,), True)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         """The array API namespace: NumPy itself, whose functions reach tracers."""
@@ -203,7 +210,12 @@ class Tracer:
         raise self._number("int(x)")
 
     def __index__(self) -> int:
-        raise self._number("an index or a loop count")
+        raise TraceError(
+            f"an index or a loop count was asked of a traced {self._type}, which has no value while tracing",
+            f"made by {self._trace.origin(self)}, asked at {caller()}",
+            "index a real array by adcore.numpy.take(a, i, axis); pass a loop count as a plain int, "
+            "or use adcore.while_loop",
+        )
 
     def __complex__(self) -> complex:
         raise self._number("complex(x)")
@@ -248,6 +260,15 @@ class ScalarTracer(Tracer):
         return read_index(self, index)
 
 
+class WholeTracer(ScalarTracer):
+    """A scalar tracer of an integer or a bool."""
+
+    __slots__ = ()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise _used_as_index(self)
+
+
 class ArrayTracer(Tracer):
     """A tracer with at least one axis."""
 
@@ -269,14 +290,37 @@ class ArrayTracer(Tracer):
         """Set all elements."""
         self[...] = value
 
-    def sort(self, axis: int = -1) -> None:
+    def sort(self, axis: int = -1, **kwargs: Any) -> None:
         """Sort in place."""
-        self[...] = np.sort(self, axis)
+        self[...] = np.sort(self, axis, **kwargs)
+
+    def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
+        """Partition in place."""
+        self[...] = np.partition(self, kth, axis, **kwargs)
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Set elements of the flattened array."""
+        np.put(self, indices, values, mode)  # type: ignore[arg-type]
+
+    def flatten(self, order: str = "C") -> Any:
+        """A copy with one axis."""
+        return np.ravel(self, order).copy()  # type: ignore[call-overload]
+
+    @property
+    def flat(self) -> Any:
+        """The elements along one axis."""
+        return np.reshape(self, -1)
+
+    def tolist(self) -> list[Any]:
+        """Nested lists of traced scalars."""
+        return [x.tolist() if isinstance(x, ArrayTracer) else x for x in self]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         """An object array of traced scalars: slow, but nothing is lost. Refused for large arrays."""
         if dtype is not None and np.dtype(dtype) != object:
             raise self._number(f"conversion to {np.dtype(dtype)}")
+        if self.dtype.kind in "biu":
+            raise _used_as_index(self)
         if self.size > 4096:
             raise TraceError(
                 f"np.array or np.asarray was asked for a traced {self._type}",
@@ -292,9 +336,9 @@ class ArrayTracer(Tracer):
 
 _METHODS = frozenset(
     {
-        "all", "any", "argmax", "argmin", "argsort", "choose", "clip", "compress", "conj", "conjugate", "cumprod",
-        "cumsum", "diagonal", "dot", "imag", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "real", "repeat",
-        "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+        "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "compress", "conj", "conjugate",
+        "cumprod", "cumsum", "diagonal", "dot", "imag", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "real",
+        "repeat", "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
     }
 )  # fmt: skip
 
@@ -331,6 +375,8 @@ def _operators() -> None:
         "gt": np.greater, "ge": np.greater_equal,
     }.items():  # fmt: skip
         binary(name, ufunc)
+    setattr(Tracer, "__divmod__", lambda self, other: np.divmod(self, other))  # noqa: B010
+    setattr(Tracer, "__rdivmod__", lambda self, other: np.divmod(other, self))  # noqa: B010
     for name, ufunc in {
         "neg": np.negative,
         "abs": np.absolute,
@@ -361,8 +407,11 @@ _operators()
 def handle(trace: Trace, value: Value) -> Tracer:
     """A tracer of the right class."""
     t = value.type
-    if isinstance(t, Type) and t.shape:
-        return ArrayTracer(trace, value)
+    if isinstance(t, Type):
+        if t.shape:
+            return ArrayTracer(trace, value)
+        if t.dtype.kind in "biu":
+            return WholeTracer(trace, value)
     return ScalarTracer(trace, value)
 
 
@@ -418,6 +467,24 @@ def _deliver(result: Any, out: Any, where: Any) -> Any:
             )
         o[...] = _in_place_cast(o, r if where is True else np.where(where, r, o))
     return out if len(out) > 1 else out[0]
+
+
+def _used_as_index(x: Tracer) -> TraceError:
+    return TraceError(
+        f"a real array was indexed by a traced {x._type}, or np.array was asked for one",
+        f"made by {x._trace.origin(x)}, asked at {caller()}",
+        "index by adcore.numpy.take(a, i, axis) or np.take_along_axis; choose by np.where; join by np.stack",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _out_position(func: Any) -> int:
+    """Where a NumPy function takes `out` by position, or -1."""
+    try:
+        names = list(inspect.signature(func).parameters)
+    except (TypeError, ValueError):
+        return -1
+    return names.index("out") if "out" in names else -1
 
 
 def _not_recorded(spelling: str, args: Any) -> TraceError:

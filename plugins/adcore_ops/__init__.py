@@ -6,18 +6,52 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from adcore.extend import Op, hookimpl
-from adcore_ops import call, cond, elementwise, matmul, reduce, scan, shape, trail, while_loop
+from adcore_ops import (
+    call,
+    cond,
+    create,
+    elementwise,
+    gather,
+    indexing,
+    join,
+    matmul,
+    pad,
+    picking,
+    reduce,
+    scan,
+    shape,
+    slices,
+    trail,
+    while_loop,
+)
 
-FAMILIES = (elementwise, shape, reduce, matmul, call, scan, while_loop, cond, trail)
+FAMILIES = (
+    elementwise,
+    shape,
+    slices,
+    join,
+    pad,
+    create,
+    gather,
+    indexing,
+    picking,
+    reduce,
+    matmul,
+    call,
+    scan,
+    while_loop,
+    cond,
+    trail,
+)
 
 
 @hookimpl
 def adcore_register_ops() -> Iterable[Op]:
     """Every op of every family."""
-    return [op for family in FAMILIES for op in family.OPS]
+    return [op for family in FAMILIES for op in getattr(family, "OPS", ())]
 
 
 @hookimpl
 def adcore_register_functions() -> Mapping[Any, Callable[..., Any]]:
     """The NumPy functions that are made of ops."""
-    return {key: function for family in FAMILIES for key, function in family.FUNCTIONS.items()}
+    return {key: function for family in FAMILIES for key, function in getattr(family, "FUNCTIONS", {}).items()}

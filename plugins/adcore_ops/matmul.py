@@ -194,13 +194,6 @@ def diag(v: Any, k: int = 0) -> Any:
     return np_reshape(flat, (n, n))
 
 
-def _triangle(keep: Callable[..., Any]) -> Callable[..., Any]:
-    def function(m: Any, k: int = 0) -> Any:
-        return np.where(keep(np.ones(m.shape[-2:], bool), k), m, np.zeros((), m.dtype)[()])
-
-    return function
-
-
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     """np.cross of vectors of three components."""
     if axis is not None:
@@ -234,8 +227,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trace: trace,
     np.diagonal: diagonal,
     np.diag: diag,
-    np.tril: _triangle(np.tril),
-    np.triu: _triangle(np.triu),
     np.cross: cross,
     np.kron: kron,
     (np.multiply, "outer"): outer,

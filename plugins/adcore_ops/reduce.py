@@ -48,11 +48,18 @@ def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any
         return lambda x, out: fold(x, axes, None, out)
 
     return Op(
-        f"core::{name}", run, lambda x, *, axes: Type(dtype(x.dtype), reduced(x.shape, axes)), rule,
-        {"axes": INTS}, batch="core", out=True, kernel=kernel, samples=samples,
+        f"core::{name}",
+        run,
+        lambda x, *, axes: Type(dtype(x.dtype), reduced(x.shape, axes)),
+        rule,
+        {"axes": INTS},
+        batch="core",
+        out=True,
+        kernel=kernel,
+        samples=samples,
         same_as=lambda types, p: 0 if not p["axes"] and dtype(types[0].dtype) == types[0].dtype else None,
         doc=f"np.{ufunc.__name__}.reduce over axes counted from the end.",
-    )  # fmt: skip
+    )
 
 
 def _sum_dtype(dtype: Any) -> Any:
@@ -95,9 +102,16 @@ def _arg(name: str, function: Callable[..., Any]) -> Op:
         return function(x, axes[0], out)
 
     return Op(
-        f"core::{name}", run, lambda x, *, axes: Type(np.dtype(np.intp), reduced(x.shape, axes)), ZERO,
-        {"axes": INTS}, batch="core", out=True, samples=(SAMPLES[0],), doc=f"np.{name} along one axis counted from the end.",
-    )  # fmt: skip
+        f"core::{name}",
+        run,
+        lambda x, *, axes: Type(np.dtype(np.intp), reduced(x.shape, axes)),
+        ZERO,
+        {"axes": INTS},
+        batch="core",
+        out=True,
+        samples=(SAMPLES[0],),
+        doc=f"np.{name} along one axis counted from the end.",
+    )
 
 
 argmax_, argmin_ = _arg("argmax", np.argmax), _arg("argmin", np.argmin)

@@ -190,9 +190,12 @@ def backward(step: Graph, parts: Parts, active: Sequence[bool], length: Any, rev
     wrt = sorted(seeds)
     reached = affected(step, [step.inputs[i] for i in wrt])
     of = [
-        i for i, v in enumerate(step.outputs)
-        if v.type.differentiable and (v in reached or i >= parts.carries + parts.ys) and (i >= parts.carries or i in seeds)
-    ]  # fmt: skip
+        i
+        for i, v in enumerate(step.outputs)
+        if v.type.differentiable
+        and (v in reached or i >= parts.carries + parts.ys)
+        and (i >= parts.carries or i in seeds)
+    ]
     joint = vjp(step, wrt, of)
     cut = split(joint, step)
     position = {v: i for i, v in enumerate(step.inputs)}

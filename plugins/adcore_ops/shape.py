@@ -2,7 +2,7 @@
 
 Every op acts on trailing (core) axes, so that leading axes may be a batch: reshape and broadcast_to
 store the core shape of the result and the number of trailing axes they consume (`rank`), axes are
-counted from the end, slices and permutations cover the trailing axes.
+counted from the end, permutations cover the trailing axes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,6 +51,10 @@ def _reshape_infer(x: Type, *, shape: tuple[int, ...], rank: int) -> Type:
     return x.with_shape(_lead(x, rank) + shape)
 
 
+def _same_shape(types: tuple[Type, ...], p: Any) -> int | None:
+    return 0 if types[0].shape == _lead(types[0], p["rank"]) + p["shape"] else None
+
+
 def _reshape_view(x: Type, strides: Strides, params: Any) -> Strides | None:
     if not is_contiguous(x, strides):
         return None
@@ -59,13 +62,21 @@ def _reshape_view(x: Type, strides: Strides, params: Any) -> Strides | None:
 
 
 @op(
-    "core::reshape", batch="core", params={"shape": SHAPE, "rank": INT}, infer=_reshape_infer, view=_reshape_view, out=True,
+    "core::reshape",
+    params={"shape": SHAPE, "rank": INT},
+    infer=_reshape_infer,
+    view=_reshape_view,
     rule=linear(lambda g, x, *, shape, rank: reshape(g, shape=x.shape, rank=g.ndim)),
-    same_as=lambda types, p: 0 if types[0].shape == _lead(types[0], p["rank"]) + p["shape"] else None,
+    batch="core",
+    out=True,
+    same_as=_same_shape,
     samples=(
-        Sample(((2, 3),), params={"shape": (3, 2), "rank": 2}), Sample(((5, 2, 3),), params={"shape": (6,), "rank": 2}),
+        Sample(((2, 3),), params={"shape": (3, 2), "rank": 2}),
+        Sample(((5, 2, 3),), params={"shape": (6,), "rank": 2}),
+        Sample(((2, 0),), params={"shape": (0, 7), "rank": 2}),
+        Sample(((1, 1),), params={"shape": (), "rank": 2}),
     ),
-)  # fmt: skip
+)
 def reshape(x: Any, out: Any = None, *, shape: tuple[int, ...], rank: int) -> Any:
     """The last `rank` axes in another shape, in C order."""
     if out is None:
@@ -93,23 +104,44 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @op(
-    "core::transpose", batch="core", params={"perm": INTS}, infer=_transpose_infer, out=True,
+    "core::transpose",
+    params={"perm": INTS},
+    infer=_transpose_infer,
     view=lambda x, strides, p: tuple(strides[i] for i in _full_order(x.ndim, p["perm"])),
     rule=linear(lambda g, x, *, perm: transpose(g, perm=_inverse(perm))),
+    batch="core",
+    out=True,
     same_as=lambda types, p: 0 if p["perm"] == tuple(range(len(p["perm"]))) else None,
-    samples=(Sample(((2, 3, 5),), params={"perm": (2, 0, 1)}), Sample(((2, 3, 5),), params={"perm": (1, 0)})),
-)  # fmt: skip
+    samples=(
+        Sample(((2, 3, 5),), params={"perm": (2, 0, 1)}),
+        Sample(((2, 3, 5),), params={"perm": (1, 0)}),
+        Sample(((0, 3),), params={"perm": (1, 0)}),
+    ),
+)
 def transpose(x: Any, out: Any = None, *, perm: tuple[int, ...]) -> Any:
     """The trailing axes in another order: axis i of the result is axis perm[i]."""
-    y = x.transpose(_full_order(x.ndim, perm))
+    y = np.transpose(x, _full_order(x.ndim, perm))
     return y if out is None else copied(out, y)
 
 
+def _flip_infer(x: Type, *, axes: tuple[int, ...]) -> Type:
+    if any(not -x.ndim <= a < 0 for a in axes) or len(set(axes)) != len(axes):
+        raise ValueError(f"axes {axes} are not among its {x.ndim} axes, counted from the end")
+    return x
+
+
 @op(
-    "core::flip", batch="core", params={"axes": INTS}, infer=lambda x, *, axes: x, out=True,
+    "core::flip",
+    params={"axes": INTS},
+    infer=_flip_infer,
     rule=linear(lambda g, x, *, axes: flip(g, axes=axes)),
-    samples=(Sample(((2, 3),), params={"axes": (-1,)}), Sample(((2, 3, 5),), params={"axes": (-3, -1)})),
-)  # fmt: skip
+    batch="core",
+    out=True,
+    samples=(
+        Sample(((2, 3),), params={"axes": (-1,)}),
+        Sample(((2, 3, 5),), params={"axes": (-3, -1)}),
+    ),
+)
 def flip(x: Any, out: Any = None, *, axes: tuple[int, ...]) -> Any:
     """The elements along these axes (counted from the end) in reverse."""
     y = np.flip(x, axes)
@@ -142,13 +174,20 @@ def _broadcast_transpose(g: Any, x: Any, *, shape: tuple[int, ...], rank: int) -
 
 
 @op(
-    "core::broadcast_to", batch="core", params={"shape": SHAPE, "rank": INT}, infer=_broadcast_infer, view=_broadcast_view, out=True,
+    "core::broadcast_to",
+    params={"shape": SHAPE, "rank": INT},
+    infer=_broadcast_infer,
+    view=_broadcast_view,
     rule=linear(_broadcast_transpose),
-    same_as=lambda types, p: 0 if types[0].shape == _lead(types[0], p["rank"]) + p["shape"] else None,
+    batch="core",
+    out=True,
+    same_as=_same_shape,
     samples=(
-        Sample(((3,),), params={"shape": (2, 3), "rank": 1}), Sample(((5, 3, 1),), params={"shape": (7, 3, 2), "rank": 2}),
+        Sample(((3,),), params={"shape": (2, 3), "rank": 1}),
+        Sample(((5, 3, 1),), params={"shape": (7, 3, 2), "rank": 2}),
+        Sample(((),), params={"shape": (0, 3), "rank": 0}),
     ),
-)  # fmt: skip
+)
 def broadcast_to(x: Any, out: Any = None, *, shape: tuple[int, ...], rank: int) -> Any:
     """The last `rank` axes broadcast to `shape`."""
     lead = _lead(x, rank)
@@ -156,108 +195,7 @@ def broadcast_to(x: Any, out: Any = None, *, shape: tuple[int, ...], rank: int) 
     return y if out is None else copied(out, y)
 
 
-# --- slices --------------------------------------------------------------------------------------
-
-
-def _window(start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> tuple[Any, ...]:
-    stop = (s + (n - 1) * k + 1 if n else s for s, n, k in zip(start, size, step, strict=True))
-    return (Ellipsis, *(slice(s, e, k) for s, e, k in zip(start, stop, step, strict=True)))
-
-
-def _slice_infer(x: Type, *, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Type:
-    if not len(start) == len(size) == len(step) <= x.ndim:
-        raise ValueError("start, size and step have different lengths, or more than its axes")
-    lead = x.ndim - len(start)
-    for n, s, count, k in zip(x.shape[lead:], start, size, step, strict=True):
-        if s < 0 or count < 0 or k < 1 or (count and s + (count - 1) * k >= n):
-            raise ValueError(f"elements {s}, {s + k}, ... ({count} of them) are not all in an axis of {n}")
-    return x.with_shape(x.shape[:lead] + size)
-
-
-def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
-    lead = x.ndim - len(p["step"])
-    return (*strides[:lead], *(s * k for s, k in zip(strides[lead:], p["step"], strict=True)))
-
-
-@op(
-    "core::slice", batch="core", params={"start": SHAPE, "size": SHAPE, "step": INTS}, infer=_slice_infer, view=_slice_view, out=True,
-    rule=linear(lambda g, x, *, start, size, step: put_slice(np.zeros_like(x), g, start=start, step=step)),
-    same_as=lambda types, p: 0 if types[0].shape[types[0].ndim - len(p["size"]) :] == p["size"] else None,
-    samples=(
-        Sample(((5, 7),), params={"start": (1, 0), "size": (2, 4), "step": (2, 1)}),
-        Sample(((2, 7),), params={"start": (3,), "size": (0,), "step": (1,)}),
-    ),
-)  # fmt: skip
-def take_slice(x: Any, out: Any = None, *, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Any:
-    """Elements start, start + step, ... (size of them) of each trailing axis."""
-    y = x[_window(start, size, step)]
-    return y if out is None else copied(out, y)
-
-
-def _put_infer(x: Type, new: Type, *, start: tuple[int, ...], step: tuple[int, ...]) -> Type:
-    if new.dtype != x.dtype:
-        raise TypeError("both must have one dtype")
-    size = new.shape[new.ndim - len(start) :]
-    if _slice_infer(x, start=start, size=size, step=step).shape != new.shape:
-        raise ValueError(f"the elements that are replaced do not have shape {new.shape}")
-    return x
-
-
-def _put_transpose(g: Any, x: Any, new: Any, *, start: tuple[int, ...], step: tuple[int, ...]) -> Any:
-    size = new.shape[new.ndim - len(start) :]
-    gone = put_slice(g, np.zeros_like(new), start=start, step=step)
-    return gone, take_slice(g, start=start, size=size, step=step)
-
-
-@op(
-    "core::put_slice", batch="core", params={"start": SHAPE, "step": INTS}, infer=_put_infer, out=True, rule=linear(_put_transpose),
-    samples=(
-        Sample(((5, 7), (2, 4)), params={"start": (1, 0), "step": (2, 1)}),
-        Sample(((2, 7), (2, 3)), params={"start": (3,), "step": (1,)}),
-    ),
-)  # fmt: skip
-def put_slice(x: Any, new: Any, out: Any = None, *, start: tuple[int, ...], step: tuple[int, ...]) -> Any:
-    """x with the elements of a slice replaced by `new`."""
-    y = np.array(x) if out is None else copied(out, x)
-    y[_window(start, new.shape[new.ndim - len(start) :], step)] = new
-    return y
-
-
-# --- concatenate ---------------------------------------------------------------------------------
-
-
-def _concatenate_infer(*xs: Type, axis: int) -> Type:
-    first = xs[0]
-    if not -first.ndim <= axis < 0:
-        raise ValueError(f"axis {axis} is not one of its axes, counted from the end")
-    rest = {(x.ndim, x.dtype, *(n for i, n in enumerate(x.shape) if i != x.ndim + axis)) for x in xs}
-    if len(rest) > 1:
-        raise ValueError("dtypes or other axes differ")
-    shape = list(first.shape)
-    shape[axis] = sum(x.shape[axis] for x in xs)
-    return first.with_shape(tuple(shape))
-
-
-def _concatenate_transpose(g: Any, *xs: Any, axis: int) -> Any:
-    at, parts = 0, []
-    for x in xs:
-        start = (at,) + (0,) * (-axis - 1)
-        parts.append(take_slice(g, start=start, size=x.shape[axis:], step=(1,) * -axis))
-        at += x.shape[axis]
-    return tuple(parts)
-
-
-@op(
-    "core::concatenate", batch="core", params={"axis": INT}, infer=_concatenate_infer, rule=linear(_concatenate_transpose),
-    kernel=lambda node, lower: lambda *xs: np.concatenate(xs[:-1], node.params["axis"], xs[-1]), out=True,
-    samples=(Sample(((2, 3), (2, 5)), params={"axis": -1}), Sample(((2, 3), (5, 3), (1, 3)), params={"axis": -2})),
-)  # fmt: skip
-def concatenate(*xs: Any, axis: int) -> Any:
-    """Arrays joined along an axis counted from the end."""
-    return np.concatenate(xs, axis)
-
-
-OPS = [reshape, transpose, flip, broadcast_to, take_slice, put_slice, concatenate]
+OPS = [reshape, transpose, flip, broadcast_to]
 
 
 # --- NumPy functions made of these ---------------------------------------------------------------
@@ -290,7 +228,7 @@ def lifted(x: Any) -> Any:
 
 def np_reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     """np.reshape, in C order or Fortran order."""
-    shape = newshape if shape is None else shape
+    a, shape = lifted(a), newshape if shape is None else shape
     sizes = [operator.index(n) for n in (shape if isinstance(shape, tuple | list) else (shape,))]
     if order == "F":
         return np_transpose(np_reshape(np_transpose(a), tuple(reversed(sizes))))
@@ -301,19 +239,25 @@ def np_reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any 
     if math.prod(full) != a.size:
         raise ValueError(f"cannot reshape array of size {a.size} into shape {full}")
     result = reshape(a, shape=full, rank=a.ndim)
-    if not a.strided:
-        return a.tied(
-            result,
-            lambda b: reshape(b, shape=full, rank=b.ndim),
-            lambda b, n: reshape(n, shape=b.shape, rank=n.ndim),
-        )
-    return result
+    if a.strided or copy:  # NumPy copies a strided array
+        return result
+    return a.tied(
+        result,
+        lambda b: reshape(b, shape=full, rank=b.ndim),
+        lambda b, n: reshape(n, shape=b.shape, rank=n.ndim),
+    )
+
+
+def ravel(a: Any, order: str = "C") -> Any:
+    """np.ravel."""
+    return np_reshape(a, -1, order)
 
 
 def np_transpose(a: Any, axes: Any = None) -> Any:
     """np.transpose."""
+    a = lifted(a)
     perm = tuple(reversed(range(a.ndim))) if axes is None else tuple(axis_of(i, a.ndim) for i in axes)
-    if len(perm) != a.ndim:
+    if len(perm) != a.ndim or len(set(perm)) != a.ndim:
         raise ValueError("axes don't match array")
     view = a.tied(
         transpose(a, perm=perm),
@@ -324,14 +268,31 @@ def np_transpose(a: Any, axes: Any = None) -> Any:
     return view
 
 
+def matrix_transpose(x: Any, /) -> Any:
+    """np.matrix_transpose: the last two axes swapped."""
+    if x.ndim < 2:
+        raise ValueError(f"np.matrix_transpose needs at least two axes, not {x.ndim}")
+    return swapaxes(x, -2, -1)
+
+
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """np.moveaxis."""
+    a = lifted(a)
     moved = [axis_of(s, a.ndim) for s in (source if isinstance(source, tuple | list) else (source,))]
     to = [axis_of(d, a.ndim) for d in (destination if isinstance(destination, tuple | list) else (destination,))]
+    if len(moved) != len(to) or len(set(moved)) != len(moved) or len(set(to)) != len(to):
+        raise ValueError("`source` and `destination` must have the same number of different axes")
     order = [i for i in range(a.ndim) if i not in moved]
     for d, s in sorted(zip(to, moved, strict=True)):
         order.insert(d, s)
     return np_transpose(a, order)
+
+
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """np.rollaxis."""
+    axis = axis_of(axis, a.ndim)
+    start = axis_of(start, a.ndim + 1)
+    return moveaxis(a, axis, start - 1 if axis < start else start)
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
@@ -344,172 +305,31 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 def expand_dims(a: Any, axis: Any) -> Any:
     """np.expand_dims."""
+    a = lifted(a)
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     ndim = a.ndim + len(axes)
     new = {axis_of(i, ndim) for i in axes}
-    sizes = iter(a.shape)
-    return np_reshape(a, tuple(1 if i in new else next(sizes) for i in range(ndim)))
+    if len(new) != len(axes):
+        raise ValueError("repeated axis")
+    return a[tuple(None if i in new else slice(None) for i in range(ndim))]
 
 
 def squeeze(a: Any, axis: Any = None) -> Any:
     """np.squeeze."""
-    if axis is None:
-        return np_reshape(a, tuple(n for n in a.shape if n != 1))
-    gone = {i + a.ndim for i in axes_of(axis, a.ndim)}
-    if any(a.shape[i] != 1 for i in gone):
-        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return np_reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in gone))
+    gone = {i for i, n in enumerate(a.shape) if n == 1}
+    if axis is not None:
+        asked = {i + a.ndim for i in axes_of(axis, a.ndim)}
+        if not asked <= gone:
+            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+        gone = asked
+    return a[tuple(0 if i in gone else slice(None) for i in range(a.ndim))] if gone else a
 
 
 def np_broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """np.broadcast_to."""
+    array = lifted(array)
     shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     return broadcast_to(array, shape=shape, rank=array.ndim)
-
-
-def common(arrays: Sequence[Any], dtype: Any = None) -> list[Any]:
-    """The arrays as tracers of one dtype."""
-    xs = [lifted(a) for a in arrays]
-    dtype = np.dtype(dtype) if dtype is not None else np.result_type(*(x.dtype for x in xs))
-    return [x if x.dtype == dtype else x.astype(dtype) for x in xs]
-
-
-def np_concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "") -> Any:
-    """np.concatenate."""
-    xs = common(list(arrays), dtype)
-    if axis is None:
-        xs, axis = [np_reshape(x, -1) for x in xs], 0
-    if any(x.ndim == 0 for x in xs):
-        raise ValueError("zero-dimensional arrays cannot be concatenated")
-    return concatenate(*xs, axis=axis_of(axis, xs[0].ndim) - xs[0].ndim)
-
-
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "") -> Any:
-    """np.stack."""
-    xs = common(list(arrays), dtype)
-    if len({x.shape for x in xs}) > 1:
-        raise ValueError("all input arrays must have the same shape")
-    at = axis_of(axis, xs[0].ndim + 1)
-    return np_concatenate([expand_dims(x, at) for x in xs], at)
-
-
-def _stacker(at_least: Callable[..., Any], axis: int) -> Callable[..., Any]:
-    def stacked(tup: Any, *, dtype: Any = None, casting: str = "") -> Any:
-        return np_concatenate([at_least(lifted(x)) for x in tup], axis, dtype=dtype)
-
-    return stacked
-
-
-def atleast_1d(*arys: Any) -> Any:
-    """np.atleast_1d."""
-    found = tuple(np_reshape(x, 1) if lifted(x).ndim == 0 else x for x in arys)
-    return found if len(found) > 1 else found[0]
-
-
-def atleast_2d(*arys: Any) -> Any:
-    """np.atleast_2d."""
-    found = tuple(np_reshape(x, (1, lifted(x).size)) if lifted(x).ndim < 2 else x for x in arys)
-    return found if len(found) > 1 else found[0]
-
-
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "") -> Any:
-    """np.hstack."""
-    xs = [atleast_1d(lifted(x)) for x in tup]
-    return np_concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype=dtype)
-
-
-def column_stack(tup: Any) -> Any:
-    """np.column_stack."""
-    return np_concatenate([np_reshape(x, (x.size, 1)) if x.ndim < 2 else x for x in map(lifted, tup)], 1)
-
-
-def np_flip(m: Any, axis: Any = None) -> Any:
-    """np.flip."""
-    index: list[Any] = [slice(None)] * m.ndim
-    for i in axes_of(axis, m.ndim):
-        index[i] = slice(None, None, -1)
-    return m[tuple(index)]
-
-
-def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """np.roll."""
-    if axis is None:
-        return np_reshape(roll(np_reshape(a, -1), shift, 0), a.shape)
-    if isinstance(axis, tuple | list):
-        for s, i in zip(np.broadcast_to(shift, len(axis)), axis, strict=True):
-            a = roll(a, int(s), i)
-        return a
-    n = a.shape[axis_of(axis, a.ndim)]
-    cut = (n - shift) % n if n else 0
-    if cut == 0:
-        return a.copy()
-    head: list[Any] = [slice(None)] * a.ndim
-    tail = list(head)
-    head[axis], tail[axis] = slice(cut), slice(cut, None)
-    return np_concatenate([a[tuple(tail)], a[tuple(head)]], axis)
-
-
-def tile(A: Any, reps: Any) -> Any:
-    """np.tile."""
-    reps = tuple(reps) if isinstance(reps, tuple | list | np.ndarray) else (reps,)
-    ndim = max(len(reps), A.ndim)
-    shape, reps = (1,) * (ndim - A.ndim) + A.shape, (1,) * (ndim - len(reps)) + tuple(map(int, reps))
-    x = np_reshape(A, tuple(m for n in shape for m in (1, n)))
-    x = np_broadcast_to(x, tuple(m for r, n in zip(reps, shape, strict=True) for m in (r, n)))
-    return np_reshape(x, tuple(r * n for r, n in zip(reps, shape, strict=True)))
-
-
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """np.split and np.array_split."""
-    n = ary.shape[axis]
-    if isinstance(indices_or_sections, int):
-        size, more = divmod(n, indices_or_sections)
-        sizes = [size + 1] * more + [size] * (indices_or_sections - more)
-        cuts = [0, *np.cumsum(sizes).tolist()]
-    else:
-        cuts = [0, *map(int, indices_or_sections), n]
-    lead = (slice(None),) * axis_of(axis, ary.ndim)
-    return [ary[(*lead, slice(a, b))] for a, b in pairwise(cuts)]
-
-
-def even_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """np.split, which wants parts of equal length."""
-    if isinstance(indices_or_sections, int) and ary.shape[axis] % indices_or_sections:
-        raise ValueError("array split does not result in an equal division")
-    return split(ary, indices_or_sections, axis)
-
-
-def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0.0) -> Any:
-    """np.pad with one constant value."""
-    if mode != "constant" or np.ndim(constant_values):
-        raise TypeError(f"np.pad of mode {mode!r} has no op here; only one constant value")
-    widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
-    shape = tuple(n + a + b for n, (a, b) in zip(array.shape, widths, strict=True))
-    frame = np_broadcast_to(lifted(np.asarray(constant_values, array.dtype)), shape)
-    return put_slice(frame, array, start=tuple(a for a, _ in widths), step=(1,) * array.ndim)
-
-
-def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: str = "", subok: bool = True, shape: Any = None
-) -> Any:
-    """np.full_like: a traced array that may be written to."""
-    trace = current()
-    assert trace is not None
-    dtype = a.dtype if dtype is None else np.dtype(dtype)
-    shape = a.shape if shape is None else tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    return np_broadcast_to(trace.wrap(trace.lift(fill_value, dtype)), shape)
-
-
-def _like(value: float) -> Callable[..., Any]:
-    def like(a: Any, dtype: Any = None, order: str = "", subok: bool = True, shape: Any = None, **_: Any) -> Any:
-        return full_like(a, value, dtype, shape=shape)
-
-    return like
-
-
-def copyto(dst: Any, src: Any, casting: str = "", where: Any = True) -> None:
-    """np.copyto."""
-    dst[...] = src if where is True else np.where(where, src, dst)
 
 
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
@@ -519,37 +339,44 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     return tuple(np_broadcast_to(x, shape) for x in xs)
 
 
+def np_flip(m: Any, axis: Any = None) -> Any:
+    """np.flip."""
+    index: list[Any] = [slice(None)] * m.ndim
+    for i in axes_of(axis, m.ndim):
+        index[i] = slice(None, None, -1)
+    return m[tuple(index)] if index else m
+
+
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """np.rot90."""
+    a, b = (axis_of(i, m.ndim) for i in axes)
+    if a == b:
+        raise ValueError("Axes must be different.")
+    k %= 4
+    if k == 0:
+        return m[...]
+    if k == 2:
+        return np_flip(m, (a, b))
+    return swapaxes(np_flip(m, b), a, b) if k == 1 else np_flip(swapaxes(m, a, b), b)
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.reshape: np_reshape,
-    np.ravel: lambda a, order="C": np_reshape(a, -1, order),
+    np.ravel: ravel,
     np.transpose: np_transpose,
+    np.matrix_transpose: matrix_transpose,
     np.moveaxis: moveaxis,
+    np.rollaxis: rollaxis,
     np.swapaxes: swapaxes,
-    np.rollaxis: lambda a, axis, start=0: moveaxis(a, axis, start - 1 if axis_of(axis, a.ndim) < start else start),
     np.expand_dims: expand_dims,
     np.squeeze: squeeze,
     np.broadcast_to: np_broadcast_to,
     np.broadcast_arrays: broadcast_arrays,
-    np.concatenate: np_concatenate,
-    np.stack: stack,
-    np.vstack: _stacker(atleast_2d, 0),
-    np.hstack: hstack,
-    np.column_stack: column_stack,
-    np.append: lambda arr, values, axis=None: np_concatenate([lifted(arr), lifted(values)], axis),
-    np.atleast_1d: atleast_1d,
-    np.atleast_2d: atleast_2d,
     np.flip: np_flip,
     np.fliplr: lambda m: np_flip(m, 1),
     np.flipud: lambda m: np_flip(m, 0),
-    np.roll: roll,
-    np.tile: tile,
-    np.split: even_split,
-    np.array_split: split,
-    np.pad: pad,
-    np.full_like: full_like,
-    np.zeros_like: _like(0),
-    np.ones_like: _like(1),
-    np.empty_like: _like(0),
-    np.copy: lambda a, order="K", subok=False: a.copy(),
-    np.copyto: copyto,
+    np.rot90: rot90,
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else math.prod(a.shape[i] for i in axes_of(axis, a.ndim)),
 }

@@ -158,9 +158,12 @@ class NumpyProgram:
 
     def _explain(self, e: Exception) -> Exception:
         """The exception with the op and the user's line added, of a class that keeps the builtin's."""
-        if isinstance(e, AdcoreError):
-            return e
         node = self._node_of(e)
+        if isinstance(e, AdcoreError):
+            if node is None or e.where:
+                return e
+            where = f"while running {node.op} at {node.source or 'source unknown'}, in graph {self.graph.name}"
+            return type(e)(e.what, where, e.instead)
         if node is not None and not isinstance(e, Warning):
             e.add_note(f"  while running {node.op} at {node.source or 'source unknown'}, in graph {self.graph.name}")
         return e

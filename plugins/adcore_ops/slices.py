@@ -1,0 +1,133 @@
+"""Slices and joins: the elements of a window read, written, or put side by side. All are linear.
+
+A window covers the trailing axes: element k along an axis is start + k * step, with step > 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adcore.extend import INT, INTS, SHAPE, Sample, Type, linear, op
+from adcore_ops.shape import Strides, copied
+
+
+def _window(start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> tuple[Any, ...]:
+    stop = (s + (n - 1) * k + 1 if n else s for s, n, k in zip(start, size, step, strict=True))
+    return (Ellipsis, *(slice(s, e, k) for s, e, k in zip(start, stop, step, strict=True)))
+
+
+def _slice_infer(x: Type, *, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Type:
+    if not len(start) == len(size) == len(step) <= x.ndim:
+        raise ValueError("start, size and step have different lengths, or more than its axes")
+    lead = x.ndim - len(start)
+    for n, s, count, k in zip(x.shape[lead:], start, size, step, strict=True):
+        if s < 0 or count < 0 or k < 1 or (count and s + (count - 1) * k >= n):
+            raise ValueError(f"elements {s}, {s + k}, ... ({count} of them) are not all in an axis of {n}")
+    return x.with_shape(x.shape[:lead] + size)
+
+
+def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
+    lead = x.ndim - len(p["step"])
+    return (*strides[:lead], *(s * k for s, k in zip(strides[lead:], p["step"], strict=True)))
+
+
+@op(
+    "core::slice",
+    params={"start": SHAPE, "size": SHAPE, "step": INTS},
+    infer=_slice_infer,
+    view=_slice_view,
+    rule=linear(lambda g, x, *, start, size, step: put_slice(np.zeros_like(x), g, start=start, step=step)),
+    batch="core",
+    out=True,
+    same_as=lambda types, p: 0 if types[0].shape[types[0].ndim - len(p["size"]) :] == p["size"] else None,
+    samples=(
+        Sample(((5, 7),), params={"start": (1, 0), "size": (2, 4), "step": (2, 1)}),
+        Sample(((2, 7),), params={"start": (3,), "size": (0,), "step": (1,)}),
+    ),
+)
+def take_slice(x: Any, out: Any = None, *, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Any:
+    """Elements start, start + step, ... (size of them) of each trailing axis."""
+    y = x[_window(start, size, step)]
+    return y if out is None else copied(out, y)
+
+
+def _put_infer(x: Type, new: Type, *, start: tuple[int, ...], step: tuple[int, ...]) -> Type:
+    if new.dtype != x.dtype:
+        raise TypeError("both must have one dtype")
+    size = new.shape[new.ndim - len(start) :]
+    if _slice_infer(x, start=start, size=size, step=step).shape != new.shape:
+        raise ValueError(f"the elements that are replaced do not have shape {new.shape}")
+    return x
+
+
+def _put_transpose(g: Any, x: Any, new: Any, *, start: tuple[int, ...], step: tuple[int, ...]) -> Any:
+    size = new.shape[new.ndim - len(start) :]
+    gone = put_slice(g, np.zeros_like(new), start=start, step=step)
+    return gone, take_slice(g, start=start, size=size, step=step)
+
+
+@op(
+    "core::put_slice",
+    params={"start": SHAPE, "step": INTS},
+    infer=_put_infer,
+    rule=linear(_put_transpose),
+    batch="core",
+    out=True,
+    samples=(
+        Sample(((5, 7), (2, 4)), params={"start": (1, 0), "step": (2, 1)}),
+        Sample(((2, 7), (2, 3)), params={"start": (3,), "step": (1,)}),
+    ),
+)
+def put_slice(x: Any, new: Any, out: Any = None, *, start: tuple[int, ...], step: tuple[int, ...]) -> Any:
+    """x with the elements of a slice replaced by `new`."""
+    y = np.array(x) if out is None else copied(out, x)
+    y[_window(start, new.shape[new.ndim - len(start) :], step)] = new
+    return y
+
+
+# --- concatenate ---------------------------------------------------------------------------------
+
+
+def _concatenate_infer(*xs: Type, axis: int) -> Type:
+    first = xs[0]
+    if not -first.ndim <= axis < 0:
+        raise ValueError(f"axis {axis} is not one of its axes, counted from the end")
+    rest = {(x.ndim, x.dtype, *(n for i, n in enumerate(x.shape) if i != x.ndim + axis)) for x in xs}
+    if len(rest) > 1:
+        raise ValueError("dtypes or other axes differ")
+    shape = list(first.shape)
+    shape[axis] = sum(x.shape[axis] for x in xs)
+    return first.with_shape(tuple(shape))
+
+
+def _concatenate_transpose(g: Any, *xs: Any, axis: int) -> Any:
+    at, parts = 0, []
+    for x in xs:
+        start = (at,) + (0,) * (-axis - 1)
+        parts.append(take_slice(g, start=start, size=x.shape[axis:], step=(1,) * -axis))
+        at += x.shape[axis]
+    return tuple(parts)
+
+
+@op(
+    "core::concatenate",
+    params={"axis": INT},
+    infer=_concatenate_infer,
+    rule=linear(_concatenate_transpose),
+    batch="core",
+    out=True,
+    kernel=lambda node, lower: lambda *xs: np.concatenate(xs[:-1], node.params["axis"], xs[-1]),
+    samples=(
+        Sample(((2, 3), (2, 5)), params={"axis": -1}),
+        Sample(((2, 3), (5, 3), (1, 3)), params={"axis": -2}),
+        Sample(((2, 0), (2, 3)), params={"axis": -1}),
+    ),
+)
+def concatenate(*xs: Any, axis: int) -> Any:
+    """Arrays joined along an axis counted from the end."""
+    return np.concatenate(xs, axis)
+
+
+OPS = [take_slice, put_slice, concatenate]
