@@ -50,7 +50,7 @@ INDEX = np.dtype(np.int64)
     rule=ZERO,
     elementwise=True,
     out=True,
-    samples=(Sample(((2, 3),), ((-5.0, 4.0),), {"size": 5}, ("int64",)),),
+    samples=(Sample(((2, 3),), ((0.0, 5.0),), {"size": 5}, ("int64",)),),
 )
 def wrap_index(i: Any, out: Any = None, *, size: int) -> Any:
     """Indices of an axis of that size, those from the end counted from its start.
@@ -178,7 +178,7 @@ def _scatter_infer(x: Type, index: Type, new: Type, *, inner: int, batch_dims: i
 
 def _copied(x: Any, out: Any) -> Any:
     if out is None:
-        return np.array(x)
+        return np.array(x, order="C")
     np.copyto(out, x)
     return out
 
