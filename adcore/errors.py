@@ -9,6 +9,7 @@ AdcoreError
 ├── RuleError (NotImplementedError)    an op has no derivative rule for what was asked
 ├── DifferentiationError (ValueError)  the question has no answer (a gradient of an integer, of an array)
 ├── CheckError (ArithmeticError)       a check carried by a graph came out false
+│   └── MatrixError (LinAlgError)      a matrix is singular, not positive definite, or an iteration did not converge
 ├── PlanError (ValueError)             a plan breaks the law of plans, or belongs to another graph
 │   └── BudgetError                    no plan keeps the budget; says the least that would do
 ├── FileFormatError (ValueError)       a file is not what it says it is
@@ -35,6 +36,8 @@ adcore.errors.InputError: x has shape (2,)
 """
 
 from typing import ClassVar
+
+from numpy.linalg import LinAlgError
 
 
 class AdcoreError(Exception):
@@ -90,6 +93,18 @@ class DifferentiationError(AdcoreError, ValueError):
 
 class CheckError(AdcoreError, ArithmeticError):
     """A check carried by a graph came out false while it ran."""
+
+
+class MatrixError(CheckError, LinAlgError):
+    """A matrix has no inverse or factor of the kind that was asked for; also NumPy's LinAlgError.
+
+    >>> import adcore as ad
+    >>> import numpy as np
+    >>> ad.trace(np.linalg.inv, np.eye(2))(np.zeros((2, 2)))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adcore.errors.MatrixError: linalg::inv: Singular matrix...
+    """
 
 
 class PlanError(AdcoreError, ValueError):

@@ -25,6 +25,7 @@ from adcore.errors import (
     ExecutorError,
     GraphError,
     InputError,
+    MatrixError,
     MissingExtraError,
     OpError,
     PlanError,

@@ -23,7 +23,10 @@ def adcore_register_ops() -> Iterable[Any]:
 
 @hookspec
 def adcore_register_functions() -> Mapping[Any, Callable[..., Any]]:
-    """Functions that record a NumPy callable, by that callable; (ufunc, method) for a ufunc's method."""
+    """Functions that record a NumPy callable, by that callable; (ufunc, method) for a ufunc's method.
+
+    A callable of a library that is imported only when needed is named: "scipy.special:gamma".
+    """
 
 
 @hookspec

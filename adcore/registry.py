@@ -6,6 +6,7 @@ A Registry is plain dicts, filled once by the plugin loader (`adcore.plugins`) a
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -50,7 +51,8 @@ class Op:
     batch: what it does with a leading batch axis, see `adcore.transform.vmap`; elementwise ops need none.
     flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
-    numpy: the NumPy callables that record this op as they stand.
+    numpy: the callables of NumPy (or another library) that record this op as they stand; one of a library
+        that may not be installed, or that loads slowly, is named: "scipy.special:gamma".
     samples: cases for the generated tests, see `adcore.testing.Sample`.
     """
 
@@ -68,7 +70,7 @@ class Op:
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None
-    numpy: tuple[Callable[..., Any], ...] = ()
+    numpy: tuple[Callable[..., Any] | str, ...] = ()
     samples: tuple[Any, ...] = ()
     doc: str = ""
 
@@ -122,6 +124,24 @@ class Registry:
         if kind == "ops":
             for function in value.numpy:
                 self.add("functions", function, value, origin)
+
+    def function(self, key: Any) -> Callable[..., Any] | None:
+        """What records a callable: by the callable, or by its name "module:name" once that module is imported."""
+        found = self.functions.get(key)
+        if found is None:
+            self._resolve_names()
+            found = self.functions.get(key)
+        return found
+
+    def _resolve_names(self) -> None:
+        """Enter the named callables of modules that are imported by now under the callables themselves."""
+        for name in [k for k in self.functions if isinstance(k, str) and ":" in k]:
+            module, _, attribute = name.partition(":")
+            if module in sys.modules:
+                function, origin = self.functions.pop(name), self.origins.pop(("functions", name))
+                named = getattr(sys.modules[module], attribute, None)  # older releases may lack it
+                if named is not None and named not in self.functions:  # two names of one function
+                    self.add("functions", named, function, origin)
 
     def remove(self, origin: Origin) -> None:
         """Take back everything of that origin: a plugin that broke half way leaves nothing behind."""

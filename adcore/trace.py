@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,17 +40,39 @@ def own_code(directory: str) -> None:
 
 
 def caller() -> Source | None:
-    """The innermost line of code that is not adcore's, its built-in plugins', or NumPy's."""
-    frame = sys._getframe(1)
+    """The innermost line of code that is not adcore's, its built-in plugins', NumPy's or SciPy's."""
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         own = _is_own.get(file)
         if own is None:
-            own = _is_own[file] = file.startswith((*_OWN, "<frozen"))
+            own = _is_own[file] = file.startswith((*_OWN, "<frozen")) or _of_scipy(frame)
         if not own:
             return Source(file, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
+
+
+def asking_function() -> str:
+    """The public SciPy function that is running just outside NumPy's and our own code, as "scipy.linalg.expm".
+
+    "scipy" if it hides behind a decorator; "" if none is running. SciPy has no protocol by which its functions could be recorded: they ask a traced array for its numbers.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _of_scipy(frame) and frame.f_code.co_filename.startswith(tuple(_OWN)):
+        frame = frame.f_back
+    name = ""
+    while frame is not None and _of_scipy(frame):
+        part = ".".join(frame.f_globals["__name__"].split(".")[:2])
+        name = name or "scipy"
+        if hasattr(sys.modules.get(part), frame.f_code.co_name):
+            name = f"{part}.{frame.f_code.co_name}"
+        frame = frame.f_back
+    return name
+
+
+def _of_scipy(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("scipy.")
 
 
 class Trace:

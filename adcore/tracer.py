@@ -20,7 +20,7 @@ from adcore.errors import TraceError
 from adcore.graph import Value
 from adcore.index import read_index, write_index
 from adcore.registry import find_op, registry
-from adcore.trace import Trace, apply, caller, current
+from adcore.trace import Trace, apply, asking_function, caller, current
 from adcore.types import Type
 
 
@@ -149,7 +149,7 @@ class Tracer:
         out = kwargs.pop("out", None)
         where = kwargs.pop("where", True)
         key = ufunc if method == "__call__" else (ufunc, method)
-        function = registry().functions.get(key)
+        function = registry().function(key)
         if function is None:
             spelling = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
             raise _not_recorded(spelling, inputs)
@@ -163,7 +163,7 @@ class Tracer:
         return _deliver(result, out, where)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        function = registry().functions.get(func)
+        function = registry().function(func)
         if function is None:
             raise _not_recorded(f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}", args)
         at = _out_position(func)
@@ -319,6 +319,13 @@ class ArrayTracer(Tracer):
         """An object array of traced scalars: slow, but nothing is lost. Refused for large arrays."""
         if dtype is not None and np.dtype(dtype) != object:
             raise self._number(f"conversion to {np.dtype(dtype)}")
+        asking = asking_function()
+        if asking:
+            raise TraceError(
+                f"{asking} asked for the numbers of a traced {self._type}, which has none while tracing",
+                f"made by {self._trace.origin(self)}, asked at {caller()}",
+                f"use adcore.{asking} if it has the function, or register it as an op (adcore.op)",
+            )
         if self.dtype.kind in "biu":
             raise _used_as_index(self)
         if self.size > 4096:

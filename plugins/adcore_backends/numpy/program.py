@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import AdcoreError, CheckError, InputError, Node, Plan, Result, Type
+from adcore.extend import AdcoreError, CheckError, InputError, MatrixError, Node, Plan, Result, Type
 from adcore_backends.numpy.runner import bind, new_arena
 from adcore_backends.numpy.source import generate
 
@@ -164,6 +164,11 @@ class NumpyProgram:
                 return e
             where = f"while running {node.op} at {node.source or 'source unknown'}, in graph {self.graph.name}"
             return type(e)(e.what, where, e.instead)
+        if node is not None and isinstance(e, np.linalg.LinAlgError):
+            return MatrixError(
+                f"{node.op}: {e}", f"at {node.source or 'source unknown'}, in graph {self.graph.name}",
+                "look at the matrix there: its condition, its symmetry, whether it holds nan or inf",
+            )  # fmt: skip
         if node is not None and not isinstance(e, Warning):
             e.add_note(f"  while running {node.op} at {node.source or 'source unknown'}, in graph {self.graph.name}")
         return e
