@@ -56,7 +56,8 @@ def caller() -> Source | None:
 def asking_function() -> str:
     """The public SciPy function that is running just outside NumPy's and our own code, as "scipy.linalg.expm".
 
-    "scipy" if it hides behind a decorator; "" if none is running. SciPy has no protocol by which its functions could be recorded: they ask a traced array for its numbers.
+    "scipy" if it hides behind a decorator; "" if none is running. SciPy has no protocol by which its
+    functions could be recorded: they ask a traced array for its numbers.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not _of_scipy(frame) and frame.f_code.co_filename.startswith(tuple(_OWN)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from adcore.api import trace
 from adcore.errors import OpError
 from adcore.graph import Graph, doors
-from adcore.registry import result_types
+from adcore.registry import Op, result_types
 from adcore.testing.case import Application, Case, case, types_of_results
 from adcore.testing.measure import broken, close, direction, lawful, run, same_bits, vector, worst
 from adcore.types import DTYPES, Array, type_of
@@ -192,7 +193,7 @@ def numpy(case: Case) -> None:
     """The NumPy callables that an op lists compute the same, and record just that op."""
     if case.sample.program is not None:
         return
-    for f in case.op.numpy:
+    for f in _callables(case.op):
         for a in case.applications:
             with np.errstate(all="ignore"):
                 y = f(*a.arrays, **a.params)
@@ -202,6 +203,15 @@ def numpy(case: Case) -> None:
             ops = [n.op for n in trace(lambda *xs, f=f, a=a: f(*xs, **a.params), *a.arrays).nodes]
             if ops != [case.op.name]:
                 raise broken("numpy", f"{f!r} records {', '.join(ops) or 'nothing'}", case.where, "list it once")
+
+
+def _callables(op: Op) -> list[Callable[..., Any]]:
+    """What an op lists as `numpy`; what it names as "module:name" is imported."""
+    found = []
+    for f in op.numpy:
+        module, _, name = f.partition(":") if isinstance(f, str) else ("", "", "")
+        found.append(getattr(import_module(module), name) if isinstance(f, str) else f)
+    return found
 
 
 def empty(case: Case) -> None:
@@ -254,7 +264,7 @@ def single(case: Case) -> None:
     results = [v.type.dtype for v in case.graph.outputs]  # type: ignore[union-attr]
     wanted = [HALF.get(d, d) for d in results]
     if case.op.numpy and case.sample.program is None:
-        wanted = [np.asarray(y).dtype for y in _tuple(case.op.numpy[0](*arrays, **case.sample.params))]
+        wanted = [np.asarray(y).dtype for y in _tuple(_callables(case.op)[0](*arrays, **case.sample.params))]
     found = [v.type.dtype for v in narrow.graph.outputs]  # type: ignore[union-attr]
     if found != wanted:
         shown = ", ".join(map(str, found))

@@ -91,7 +91,8 @@ def _transposed(node: Node, rule: Rule, half: str) -> Graph:
         else:
             assert rule.vjp is not None, f"{node.op} states neither jvp nor vjp"
             results = as_tuple(rule.vjp(one_or_all(ts), y, *inputs, **node.params))
-        outputs = _fit_all(first, node, results, [tangent_type(v.type) for v in wanted])
+        spread = rule.broadcasts and half == "jvp"
+        outputs = _fit_all(first, node, results, [tangent_type(v.type) for v in wanted], spread)
     known = [s for s in seeds if s is not None]
     traced = pruned(
         closed(
@@ -111,10 +112,12 @@ def _transposed(node: Node, rule: Rule, half: str) -> Graph:
     return pruned(closed(second, (*xs, *ys, *bars), names, back, [f"r{i}" for i in range(len(back))]))
 
 
-def _fit_all(trace: Trace, node: Node, results: Sequence[Any], types: Sequence[AnyType | None]) -> list[Value | None]:
+def _fit_all(
+    trace: Trace, node: Node, results: Sequence[Any], types: Sequence[AnyType | None], spread: bool
+) -> list[Value | None]:
     found: list[Value | None] = []
     for r, t in zip(results, types, strict=True):
-        value = None if t is None else fit(r, t, trace, node, False)
+        value = None if t is None else fit(r, t, trace, node, spread)
         found.append(value._read() if value is not None else (None if t is None else zeros(trace, t)._read()))
     return found
 

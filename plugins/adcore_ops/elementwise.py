@@ -26,15 +26,20 @@ def _by_keyword(node: Any, lower: Any) -> Callable[..., Any]:
 
 
 def row(
-    ufunc: np.ufunc, *partials: Any, inside: tuple[float, float] = ANY, rule: Rule | None = None, name: str = ""
+    ufunc: np.ufunc,
+    *partials: Any,
+    inside: tuple[float, float] = ANY,
+    rule: Rule | None = None,
+    name: str = "",
+    samples: tuple[Sample, ...] = (),
 ) -> Op:
-    """An elementwise op that is a ufunc. inside: where its samples are drawn."""
+    """An elementwise op that is a ufunc. inside: where its samples are drawn; samples: more of them."""
     ranges = (inside,) * ufunc.nin
     shapes = (((2, 3),), ((),)) if ufunc.nin == 1 else (((2, 3), (2, 3)), ((5, 1), (3,)), ((), (7,)))
     return Op(
         f"core::{name or ufunc.__name__}", ufunc, ufunc_infer(ufunc), rule or elementwise(*partials),
         elementwise=True, out=True, numpy=(ufunc,), kernel=_by_keyword if ufunc in (np.maximum, np.minimum) else None,
-        samples=tuple(Sample(s, ranges) for s in shapes), doc=f"np.{ufunc.__name__}, elementwise.",
+        samples=(*(Sample(s, ranges) for s in shapes), *samples), doc=f"np.{ufunc.__name__}, elementwise.",
     )  # fmt: skip
 
 
@@ -51,6 +56,29 @@ def _power_base(y: Any, a: Any, b: Any) -> Any:
 def _power_exponent(y: Any, a: Any, b: Any) -> Any:
     # y log a, and 0 at a = 0 (its limit for b > 0)
     return y * np.log(np.where(a == 0, 1.0, a))
+
+
+COMPLEX = (Sample(((2, 3),), dtypes=("complex128",)),)
+
+
+def _direction(y: Any, x: Any) -> Any:
+    # the conjugate of x / |x|: |x|' = Re(direction * x'); 0 at 0
+    if x.dtype.kind != "c":
+        return np.sign(x)
+    return np.conjugate(x) * np.where(y == 0, 0.0 * y, 1.0 / np.where(y == 0, 1.0, y))
+
+
+def _absolute_jvp(ts: Any, y: Any, x: Any) -> Any:
+    return np.real(_direction(y, x) * ts[0])
+
+
+def _sign_jvp(ts: Any, y: Any, x: Any) -> Any:
+    # of a complex number, x / |x|: what is left of x' / |x| when its part along x is taken away
+    if x.dtype.kind != "c":
+        return None
+    size = np.absolute(x)
+    turn = ts[0] - y * np.real(np.conjugate(y) * ts[0])
+    return turn * np.where(size == 0, 0.0 * size, 1.0 / np.where(size == 0, 1.0, size))
 
 
 ROWS = [
@@ -93,7 +121,12 @@ ROWS = [
     row(np.minimum, ties(np.less), ties(np.greater)),
     row(np.fmax, ties(np.greater), ties(np.less)),
     row(np.fmin, ties(np.less), ties(np.greater)),
-    row(np.absolute, lambda y, x: np.sign(x)),  # 0 at 0
+    row(
+        np.absolute,
+        samples=COMPLEX,  # 0 at 0
+        rule=Rule(jvp=_absolute_jvp, vjp=lambda g, y, x: g * _direction(y, x)),
+    ),
+    row(np.sign, samples=COMPLEX, rule=Rule(jvp=_sign_jvp)),
     row(np.fabs, lambda y, x: np.sign(x)),
     row(np.copysign, along(lambda t, y, a, b: t * np.sign(a) * np.sign(y)), None),
     row(np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b), inside=POSITIVE),
@@ -108,7 +141,7 @@ ROWS = [
 FLAT = [  # derivative zero wherever it exists
     row(u, rule=ZERO)
     for u in (
-        np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.heaviside, np.spacing, np.signbit,
+        np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.heaviside, np.spacing, np.signbit,
         np.isnan, np.isfinite, np.isinf, np.equal, np.not_equal, np.less, np.less_equal, np.greater,
         np.greater_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
     )

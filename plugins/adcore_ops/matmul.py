@@ -6,6 +6,7 @@ Source: Giles 2008, "An extended collection of matrix derivative results", secti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,7 @@ def t(x: Any) -> Any:
 
 
 def _rows(x: Any) -> Any:
-    return np_reshape(x, (-1, x.shape[-1]))
+    return np_reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _matmul_right(g: Any, a: Any, b: Any) -> Any:

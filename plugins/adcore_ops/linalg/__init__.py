@@ -1,0 +1,12 @@
+"""Linear algebra: the functions of numpy.linalg, and those of scipy.linalg that need SciPy to run.
+
+Every op takes stacks of matrices in its last two axes. The rules are written in NumPy, from the
+papers named in each file; none conjugates where the pairing Re sum(y_bar * x_dot) does not.
+"""
+
+from adcore_ops.linalg import eigen, factor, norm, singular, solve
+from adcore_ops.linalg.functions import FUNCTIONS
+
+OPS = [op for family in (solve, factor, eigen, singular, norm) for op in family.OPS]
+
+__all__ = ["FUNCTIONS", "OPS"]
