@@ -64,7 +64,6 @@ class Setup:
     chunk_seconds: float = 1.0
     chunk_bytes: int = 32 << 20
     run: str = "adcore.batch.worker:run_chunk"
-    program: str = "adcore.batch.program"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ plugin is recorded and skipped (with `strict`, it is an error); nothing of it st
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -106,6 +107,26 @@ class Loader:
                     self._load(plugin)
         return sorted(self.plugins.values(), key=lambda p: (not p.built_in, p.name))
 
+    def load_file(self, path: str) -> None:
+        """Load a plugin from a file, beside those of the settings; one with the same content is loaded once.
+
+        Raises: PluginError if it cannot be loaded, or another plugin has its name.
+        """
+        with self._lock:
+            self._start()
+            plugin = _local(path)
+            known = self.plugins.setdefault(plugin.name, plugin)
+            if known.version != plugin.version:
+                raise PluginError(
+                    f"another plugin is called {plugin.name}",
+                    f"{known.module}, when {path} was to be loaded",
+                    "rename one of the files",
+                )
+            if known.status == "waiting":
+                self._load(known)
+            if known.status != "loaded":
+                raise PluginError(f"plugin {known.name} is {known.status}: {known.reason}", path)
+
     def _start(self) -> None:
         if self._found:
             return
@@ -121,8 +142,8 @@ class Loader:
         for name in BUILT_IN:
             self.plugins[name] = Plugin(name, name, "adcore", version, built_in=True)
         for path in self.settings.local:
-            name = os.path.splitext(os.path.basename(path))[0]
-            self.plugins[name] = Plugin(name, path, f"file {os.path.basename(path)}", "")
+            plugin = _local(path)
+            self.plugins[plugin.name] = plugin
         for point in _entry_points():
             dist = point.dist
             name = point.name if point.name not in self.plugins else f"{point.name} ({dist.name if dist else '?'})"
@@ -273,6 +294,17 @@ def _check_api(module: Any, plugin: Plugin) -> None:
             f"it is written for plugin interface {wanted}; this adcore offers {ADCORE_API}",
             instead=f"upgrade {older}",
         )
+
+
+def _local(path: str) -> Plugin:
+    """A plugin that is one file; its version is the hash of what is in it."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    try:
+        with open(path, "rb") as file:
+            version = hashlib.sha256(file.read()).hexdigest()[:12]
+    except OSError:
+        version = ""  # loading it will say why
+    return Plugin(name, path, f"file {os.path.basename(path)}", version)
 
 
 def _entry_points() -> list[importlib.metadata.EntryPoint]:

@@ -10,28 +10,41 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from adcore.batch import directory, guard
-from adcore.batch.directory import Group, Job, write_durably
-from adcore.batch.inputs import InputType, copy_tables, fixed_inputs
+from adcore.batch.directory import Group, Job
+from adcore.batch.inputs import fixed_inputs, sizes_of
 from adcore.batch.job import JobFile
 from adcore.batch.journal import Journal, NewItem
-from adcore.batch.manifest import Writer, check_covered, points
-from adcore.batch.program import Facts
-from adcore.batch.worker import hash_inputs
-from adcore.errors import AdcoreError, ConfigError, StorageError
+from adcore.batch.manifest import Writer, hash_inputs
+from adcore.batch.program import Task, op_versions, read_task
+from adcore.batch.sweep import check_covered, points
+from adcore.batch.tables import copy_tables, named_files
+from adcore.config import Config
+from adcore.errors import BudgetError, ConfigError, StorageError
+from adcore.plugins import loader
 from adcore.serialize.shard import encode
-from adcore.types import Array
+from adcore.types import Array, Dim, Type
 
-Report: TypeAlias = Callable[[str], None]
-Variant: TypeAlias = tuple[Path, str, Mapping[str, Any], Facts]
+
+@dataclass(frozen=True)
+class Variant:
+    """One graph under one strategy, while a job is made of it.
+
+    label: what the user calls the strategy, with its budget. sizes: the largest that items ask for.
+    """
+
+    file: Path
+    label: str
+    settings: Config
+    task: Task
+    fixed: Mapping[str, Array]
+    sizes: Mapping[str, int]
+    peak: int
 
 
 def source_hash(job: JobFile) -> str:
@@ -39,32 +52,30 @@ def source_hash(job: JobFile) -> str:
 
     Raises: ConfigError if a file that it names cannot be read.
     """
-    places = ("path", "graphs", "items", "out", "limits", "reuse", "options")  # where, not what
-    told = {name: value for name, value in asdict(job).items() if name not in places}
-    told["items"] = (job.items.columns, job.items.tag) if job.items else None
+    settings = {".".join(key): setting.value for key, setting in job.settings.settings.items()}
+    told = [job.request, job.wrt, job.of, job.threads, settings, job.settings["backend.name"], job.inputs]
+    told += [asdict(job.sweep), (job.items.columns, job.items.tag) if job.items else None]
     total = hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode())
-    for path, key in _files(job):
+    for path, where in _files(job):
         try:
             total.update(directory.sha256_file(path).encode())
         except OSError as error:
             raise ConfigError(
-                f"{path} cannot be read: {error.strerror}",
-                job.where(key),
-                "correct the name, or make the file",
+                f"{path} cannot be read: {error.strerror}", where, "correct the name, or make the file"
             ) from None
     return total.hexdigest()
 
 
-def create(place: Path, job: JobFile, source: str, program: str, report: Report) -> Job:
+def create(place: Path, job: JobFile, source: str, tell: Callable[[str], None]) -> Job:
     """Make the directory of a new job. Its lock must be held; results that are in it already are kept.
 
     Raises: ConfigError for what does not fit together; StorageError if the disk does not take it.
     """
     try:
-        return _create(place, job, source, program, report)
+        return _create(place, job, source, tell)
+    except StorageError:
+        raise
     except (OSError, sqlite3.OperationalError) as error:
-        if isinstance(error, AdcoreError):
-            raise
         raise StorageError(
             f"the job's directory cannot be written: {getattr(error, 'strerror', None) or error}",
             str(place),
@@ -72,20 +83,24 @@ def create(place: Path, job: JobFile, source: str, program: str, report: Report)
         ) from None
 
 
-def _create(place: Path, job: JobFile, source: str, program: str, report: Report) -> Job:
-    for name in ("graphs", "inputs", directory.RESULTS):
+def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None]) -> Job:
+    for name in ("graphs", "inputs", "plugins", directory.RESULTS):
         (place / name).mkdir(exist_ok=True)
     for name in (directory.JOURNAL, f"{directory.JOURNAL}-wal", f"{directory.JOURNAL}-shm"):
         (place / name).unlink(missing_ok=True)
-    described, workers = _within_memory(_variants(job, program), job, program, report)
-    groups, types = _groups(place, job, described)
-    copied = copy_tables(job, types[groups[0].name], place / "inputs")
-    tables = {n: np.load(place / "inputs" / f, mmap_mode="r") for n, (f, _) in copied.items()}
-    _check_points(job, groups, types, tables)
+    plugins = _copy_plugins(place, job)
+    variants = list(_variants(job))
+    copied = copy_tables(job, variants[0].task.inputs, place / "inputs")
+    tables: dict[str, Array] = {name: np.load(path, mmap_mode="r") for name, path in copied.items()}
+    variants = [_measured(job, variant, tables) for variant in variants]
+    variants, workers = _within_memory(job, variants, tell)
+    groups = [_group(place, job, f"g{number}", variant) for number, variant in enumerate(variants)]
     with Writer(place / directory.MANIFEST) as writer:
         journal = Journal(place / directory.JOURNAL)
-        journal.create(_rows(job, groups, types, tables, writer), lambda: writer.sha256)
+        journal.create(_items(job, groups, variants, tables, writer), lambda: writer.sha256)
         journal.close()
+    used = {g.graph for g in groups} | {g.fixed for g in groups if g.fixed} | set(plugins)
+    used |= {f"inputs/{path.name}" for path in copied.values()}
     resolved = Job(
         name=job.name,
         source=source,
@@ -94,7 +109,9 @@ def _create(place: Path, job: JobFile, source: str, program: str, report: Report
         threads=job.threads,
         limits=replace(job.limits, workers=workers),
         groups={group.name: group for group in groups},
-        tables={n: {"file": f"inputs/{f}", "sha256": digest} for n, (f, digest) in copied.items()},
+        tables={name: f"inputs/{path.name}" for name, path in copied.items()},
+        plugins=tuple(plugins),
+        files={file: directory.sha256_file(place / file) for file in sorted(used)},
         options=job.options,
         versions=versions(),
     )
@@ -103,127 +120,185 @@ def _create(place: Path, job: JobFile, source: str, program: str, report: Report
 
 
 def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
-    try:
-        ours = version("adcore")
-    except PackageNotFoundError:  # a bare source tree
-        ours = "source"
-    return {"adcore": ours, "numpy": np.__version__, "python": platform.python_version()}
-
-
-def _variants(job: JobFile, program: str) -> list[Variant]:
-    """(graph, label, strategy as asked, facts) for every combination of the sweep."""
-    module = import_module(program)
-    found: list[Variant] = []
-    for graph in job.graphs:
-        for label, strategy in _strategies(job):
-            facts = module.describe(graph, job.request, job.wrt, job.of, strategy)
-            found.append((graph, label, strategy, facts))
+    """The versions that results may depend on: Python, NumPy, and the distribution of every loaded plugin."""
+    found = {"python": platform.python_version(), "numpy": np.__version__}
+    for plugin in loader().load_all():
+        if plugin.status == "loaded":
+            found[plugin.distribution] = plugin.version or "source"
     return found
 
 
-def _strategies(job: JobFile) -> Iterator[tuple[str, dict[str, Any]]]:
-    base = dict(job.strategy)
+# --- graphs and strategies -----------------------------------------------------------------------
+
+
+def _variants(job: JobFile) -> Iterator[Variant]:
+    """Every graph under every strategy and budget of the sweep; peaks are not known yet."""
+    for file in job.graphs:
+        for label, settings in _strategies(job):
+            task = read_task(file, job.request, job.wrt, job.of, settings)
+            yield Variant(file, label, settings, task, fixed_inputs(job, task.inputs), {}, 0)
+
+
+def _strategies(job: JobFile) -> Iterator[tuple[str, Config]]:
     for name in job.sweep.strategy or ("",):
-        chosen = dict(base)
-        if name in job.profiles:
-            asked = job.profiles[name].get("strategy", {})
-            chosen |= {"name": asked} if isinstance(asked, str) else asked
-        elif name:
-            chosen["name"] = name
-        label = name or str(base.get("name", "default"))
+        chosen = job.settings
+        if name:
+            chosen = chosen.over({"strategy": {"name": name}}, lambda _: job.where("sweep", "strategy"))
+        label = name or job.strategy
         for memory in job.sweep.memory or ("",):
-            extra = {"memory": memory} if memory else {}
-            yield f"{label} {memory}".strip(), chosen | extra
+            if memory:
+                told = {"strategy": {"memory": memory}}
+                yield f"{label} {memory}", chosen.over(told, lambda _: job.where("sweep", "memory"))
+            else:
+                yield label, chosen
 
 
-def _within_memory(
-    found: list[Variant], job: JobFile, program: str, report: Report
-) -> tuple[list[tuple[Path, str, Facts]], int]:
+def _measured(job: JobFile, variant: Variant, tables: Mapping[str, Array]) -> Variant:
+    """The variant with its largest sizes and its peak.
+
+    Looks at the first item, so that a mistake is told before anything is written; at all if sizes are named.
+    """
+    types = variant.task.inputs
+    _, first = next(points(job, types, tables), ("", {}))
+    check_covered(job, types, job.inputs, first)
+    largest: dict[str, int] = {}
+    if _has_sizes(types):
+        for _, values in points(job, types, tables):
+            sizes = _sizes(job, types, {**variant.fixed, **_arrays(values, tables)})
+            largest = {name: max(size, largest.get(name, 0)) for name, size in sizes.items()}
+    return replace(variant, sizes=largest, peak=variant.task.peak(largest))
+
+
+def _within_memory(job: JobFile, variants: list[Variant], tell: Callable[[str], None]) -> tuple[list[Variant], int]:
     """The variants as they fit into memory, and how many workers do."""
     limits = job.limits
-    verdict = guard.judge((f.peak for *_, f in found), limits.workers, limits.memory, limits.executor)
-    fitting = []
-    module = import_module(program)
-    for graph, label, strategy, facts in found:
-        if verdict.budget and facts.peak > verdict.budget:
-            tight = {**strategy, "name": "checkpointed", "memory": verdict.budget}
-            facts = module.describe(graph, job.request, job.wrt, job.of, tight)
-            label = f"{label} (checkpointed to fit)"
-        fitting.append((graph, label, facts))
-    guard.check_fits((facts.peak for *_, facts in fitting), verdict, limits.memory, report)
-    return fitting, verdict.workers
+    verdict = guard.judge((v.peak for v in variants), limits)
+    if verdict.budget:
+        variants = [_tightened(job, v, verdict) if v.peak > verdict.budget else v for v in variants]
+    if verdict.message:
+        tell(verdict.message)
+    return variants, verdict.workers
 
 
-def _groups(
-    place: Path, job: JobFile, described: list[tuple[Path, str, Facts]]
-) -> tuple[list[Group], dict[str, dict[str, InputType]]]:
-    groups, types = [], {}
-    for number, (graph, label, facts) in enumerate(described):
-        name = f"g{number}"
-        types[name] = {k: InputType.parse(text) for k, text in facts.inputs.items()}
-        fixed = fixed_inputs(job, types[name])
-        shard = ""
-        if fixed:
-            payload = encode(fixed, {})
-            shard = f"inputs/{hashlib.sha256(payload).hexdigest()[:16]}.shard"
-            write_durably(place / shard, payload)
-        copy = f"graphs/{facts.identity[:16]}{graph.suffix}"
-        if not (place / copy).exists():
-            shutil.copyfile(graph, place / f"{copy}.tmp")
-            os.replace(place / f"{copy}.tmp", place / copy)
-        groups.append(
-            Group(
-                name=name,
-                graph=copy,
-                identity=facts.identity,
-                request=job.request,
-                strategy=facts.strategy,
-                label=label,
-                wrt=job.wrt,
-                of=job.of,
-                inputs=facts.inputs,
-                ops=facts.ops,
-                fixed=shard,
-                peak=facts.peak,
-            )
+def _tightened(job: JobFile, variant: Variant, verdict: guard.Verdict) -> Variant:
+    """The variant under a checkpointed plan, which gives the same bits in less memory.
+
+    Raises: BudgetError if it needs more all the same; ConfigError if its strategy is another one.
+    """
+    strategy = variant.task.choice.strategy.name
+    if strategy not in ("reverse", "checkpointed"):
+        raise ConfigError(
+            f"{verdict.why}, and strategy {strategy} has no plan that takes less",
+            job.where("job", "memory") if job.limits.memory else "the memory of this machine",
+            'raise [job] memory, use a larger machine, or write [strategy] name = "checkpointed"',
         )
-    return groups, types
+    told = {"strategy": {"name": "checkpointed", "memory": verdict.budget}}
+    settings = variant.settings.over(told, lambda _: "the memory that one worker may have")
+    try:
+        task = read_task(variant.file, job.request, job.wrt, job.of, settings)
+        peak = task.peak(variant.sizes)
+    except BudgetError as error:
+        raise BudgetError(
+            f"{verdict.why}; {error.what}",
+            error.where,
+            "raise [job] memory, use a larger machine, or make the items smaller",
+        ) from None
+    label = f"{variant.label} (checkpointed to fit)"
+    return replace(variant, label=label, settings=settings, task=task, peak=peak)
 
 
-def _check_points(
-    job: JobFile,
-    groups: list[Group],
-    types: Mapping[str, Mapping[str, InputType]],
-    tables: Mapping[str, Array],
-) -> None:
-    """Look at the first item of every group, so that a mistake is told before anything is written."""
-    for group in groups:
-        known = types[group.name]
-        _, first = next(points(job, known, tables), ("", {}))
-        check_covered(job, known, job.inputs, first)
+def _group(place: Path, job: JobFile, name: str, variant: Variant) -> Group:
+    """The group of a variant; its graph and fixed inputs are copied into the job's directory."""
+    task = variant.task
+    fixed = ""
+    if variant.fixed:
+        payload = encode(variant.fixed, {})
+        fixed = f"inputs/{hashlib.sha256(payload).hexdigest()[:16]}.shard"
+        directory.write_durably(place / fixed, payload)
+    return Group(
+        name=name,
+        graph=_copy(variant.file, place, f"graphs/{task.identity[:16]}.adg"),
+        file=variant.file.name,
+        identity=task.identity,
+        request=job.request,
+        settings={"strategy": task.choice.settings, "backend": {"name": task.choice.backend}},
+        label=variant.label,
+        reason=task.choice.reason,
+        wrt=job.wrt,
+        of=job.of,
+        inputs={name: str(kind) for name, kind in task.inputs.items()},
+        ops=op_versions(task.graph),
+        fixed=fixed,
+        peak=variant.peak,
+    )
 
 
-def _rows(
-    job: JobFile,
-    groups: list[Group],
-    types: Mapping[str, Mapping[str, InputType]],
-    tables: Mapping[str, Array],
-    writer: Writer,
+# --- items ---------------------------------------------------------------------------------------
+
+
+def _items(
+    job: JobFile, groups: list[Group], variants: list[Variant], tables: Mapping[str, Array], writer: Writer
 ) -> Iterator[NewItem]:
-    for group in groups:
-        fixed = fixed_inputs(job, types[group.name])
-        told = [group.identity, group.request, group.wrt, group.of, group.strategy, group.ops, job.threads]
-        digest = json.dumps([*told, np.__version__], default=str, sort_keys=True).encode()
-        found = points(job, types[group.name], tables)
-        yield from writer.write(group.name, hash_inputs(digest, fixed), found, tables)
+    """Write every item of every group; what the journal needs of each."""
+    for group, variant in zip(groups, variants, strict=True):
+        types = variant.task.inputs
+        named = _has_sizes(types)
+        digest = hash_inputs(_digest(job, group, variant.task), variant.fixed)
+        for tag, values in points(job, types, tables):
+            arrays = _arrays(values, tables)
+            sizes = _sizes(job, types, {**variant.fixed, **arrays}) if named else {}
+            yield writer.write(group.name, hash_inputs(digest, arrays), (tag, values), sizes)
+
+
+def _digest(job: JobFile, group: Group, task: Task) -> bytes:
+    """All that determines the results of a group, besides its inputs. BLAS threads and NumPy are part of it."""
+    told = [task.graph.identity, group.identity, group.request, group.wrt, group.of, group.settings, group.ops]
+    return json.dumps([*told, job.threads, np.__version__], default=str, sort_keys=True).encode()
+
+
+def _has_sizes(types: Mapping[str, Type]) -> bool:
+    return any(isinstance(size, Dim) for kind in types.values() for size in kind.shape)
+
+
+def _sizes(job: JobFile, types: Mapping[str, Type], arrays: Mapping[str, Array]) -> dict[str, int]:
+    shapes = {name: array.shape for name, array in arrays.items()}
+    return sizes_of(types, shapes, f"an item of {job.source.path}")
+
+
+def _arrays(values: Mapping[str, Array | int], tables: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: tables[name][value] if isinstance(value, int) else value for name, value in values.items()}
+
+
+# --- files ---------------------------------------------------------------------------------------
 
 
 def _files(job: JobFile) -> Iterator[tuple[Path, str]]:
+    """The files that a job is made of, and where it names them."""
     for graph in job.graphs:
-        yield graph, "[job] graph"
+        yield graph, job.where("job", "graph")
+    for plugin in job.plugins:
+        yield plugin, job.where("plugins", "local")
     for name, value in job.inputs.items():
         if isinstance(value, Mapping) and "file" in value:
-            yield job.path.parent / str(value["file"]), f"[inputs] {name}"
+            yield job.folder / str(value["file"]), job.where("inputs", name)
     if job.items:
-        yield job.items.table, "[items] table"
+        where = job.where("items", "table")
+        yield job.items.table, where
+        yield from ((file, where) for file in named_files(job, job.items))
+
+
+def _copy_plugins(place: Path, job: JobFile) -> list[str]:
+    """Load the plugins that are files, those of the settings too, and copy them for the workers."""
+    found = []
+    loader().load(None)
+    for file in (*job.plugins, *map(Path, loader().settings.local)):
+        loader().load_file(str(file))
+        found.append(_copy(file, place, f"plugins/{file.name}"))
+    return found
+
+
+def _copy(file: Path, place: Path, name: str) -> str:
+    temporary = place / f"{name}.tmp"
+    shutil.copyfile(file, temporary)
+    os.replace(temporary, place / name)
+    return name

@@ -4,6 +4,7 @@
     manifest.jsonl   one line per item: number, key, group, its own inputs, tag
     graphs/          the graph files, by identity
     inputs/          fixed inputs (one shard per group), tables (.npy), by hash
+    plugins/         plugins that are single files
     journal.sqlite   what became of every item            results/     shards
     report.csv       one row per item                     workers/     logs of worker processes
     lock, stop       who runs it; asked to stop
@@ -29,21 +30,26 @@ JOB, MANIFEST, JOURNAL, RESULTS, STOP = "job.toml", "manifest.jsonl", "journal.s
 class Group:
     """Items that run the same program: one graph, one request, one strategy.
 
-    inputs: "float64[3,n]" by name.   peak: predicted bytes of one item, 0 if unknown.
+    graph, fixed: files in the job's directory, fixed holds the inputs that all items share.
+    file: what the user called the graph. settings: tables [strategy] and [backend] that make the same choice
+    again. label: what the user calls the strategy, with its budget. reason: why it was chosen.
+    inputs: "float64[3,n]" by name. ops: version by name. peak: predicted bytes of one item.
     """
 
     name: str
-    graph: str  # relative to the job's directory
+    graph: str
+    file: str
     identity: str
     request: str
-    strategy: Mapping[str, Any]
-    label: str = ""  # what the user calls the strategy: a name, a profile, with its budget
-    wrt: tuple[str, ...] = ()
-    of: tuple[str, ...] = ()
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    ops: Mapping[str, int] = field(default_factory=dict)
-    fixed: str = ""  # shard of the inputs that all items share
-    peak: int = 0
+    settings: Mapping[str, Any]
+    label: str
+    reason: str
+    wrt: tuple[str, ...]
+    of: tuple[str, ...]
+    inputs: Mapping[str, str]
+    ops: Mapping[str, int]
+    fixed: str
+    peak: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,9 @@ class Job:
     threads: int
     limits: Limits
     groups: Mapping[str, Group]
-    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # input: {file, sha256}
+    tables: Mapping[str, str] = field(default_factory=dict)  # input: file with a row per item
+    plugins: tuple[str, ...] = ()  # files that workers load
+    files: Mapping[str, str] = field(default_factory=dict)  # sha256 of all of these, and of graphs
     options: Mapping[str, Any] = field(default_factory=dict)  # the [executor] table
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,7 +111,8 @@ def load(directory: Path) -> Job:
             name: Group(**{**table, "wrt": tuple(table["wrt"]), "of": tuple(table["of"])})
             for name, table in tables.pop("groups").items()
         }
-        return Job(limits=Limits(**tables.pop("limits")), groups=groups, **tables)
+        plugins = tuple(tables.pop("plugins"))
+        return Job(limits=Limits(**tables.pop("limits")), groups=groups, plugins=plugins, **tables)
     except FileNotFoundError:
         raise JobDamagedError(
             f"{directory} holds no batch job",
@@ -140,7 +149,7 @@ def sha256_file(path: Path) -> str:
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
-    """TOML of nested tables of numbers, strings, bools and lists.
+    """TOML of nested tables of numbers, strings, bools and lists; what is None is left out.
 
     >>> print(to_toml({"a": 1, "b": {"c": [True, "x"]}}), end="")
     a = 1
@@ -156,7 +165,7 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) -> None:
     if path:
         lines += ["", f"[{'.'.join(_key(part) for part in path)}]"]
-    lines += [f"{_key(k)} = {_value(v)}" for k, v in table.items() if not isinstance(v, Mapping)]
+    lines += [f"{_key(k)} = {_value(v)}" for k, v in table.items() if v is not None and not isinstance(v, Mapping)]
     for name, value in table.items():
         if isinstance(value, Mapping):
             _table(lines, (*path, name), value)

@@ -22,7 +22,7 @@ from types import FrameType
 from adcore.batch.directory import STOP, Limits
 from adcore.batch.feed import Feed
 from adcore.batch.journal import FAILED, PENDING, QUARANTINED, Journal
-from adcore.batch.results import Store
+from adcore.batch.shards import Store
 from adcore.errors import ExecutorError, JobDamagedError, StorageError
 from adcore.executor import Chunk, Executor, Outcome
 from adcore.serialize.shard import Shard, decode

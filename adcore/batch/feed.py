@@ -29,7 +29,7 @@ class Feed:
         self._journal, self._slots, self._target = journal, slots, chunk_seconds
         self.remaining = remaining
         self._mean: float | None = None  # seconds per item, of the last chunks
-        self._after = -1
+        self._after = (-1, -1)  # group and item of the last one that was read
         self._exhausted = False
         self._alone: deque[tuple[Span, ...]] = deque()  # chunks to send as they are
         self._back: deque[Span] = deque()
@@ -93,8 +93,8 @@ class Feed:
 
     def start_over(self) -> bool:
         """With nothing out and nothing waiting: look for pending items once more; False if there are none."""
-        self._after, self._exhausted = -1, False
-        return bool(self._journal.pending(-1, 1))
+        self._after, self._exhausted = (-1, -1), False
+        return bool(self._journal.pending(self._after, 1))
 
     def _size(self) -> int:
         if self._mean is None:
@@ -119,18 +119,19 @@ class Feed:
             self._read_journal(spans, size)
 
     def _read_journal(self, spans: list[Span], size: int) -> None:
+        """Add pending items of one group, which the journal has not been asked for yet."""
         rows = self._journal.pending(self._after, size)
         self._exhausted = len(rows) < size
-        for item, offset in rows:
-            if spans and item == spans[-1][0] + spans[-1][1]:
+        for group, item, offset in rows:
+            if spans and item == spans[-1][0] + spans[-1][1] and group == self._after[0]:
                 first, count, start = spans[-1]
                 spans[-1] = (first, count + 1, start)
-            elif len(spans) >= MAX_SPANS:
+            elif len(spans) >= MAX_SPANS or group != rows[0][0]:
                 self._exhausted = False
                 return
             else:
                 spans.append((item, 1, offset))
-            self._after = item
+            self._after = group, item
 
     def _cut(self, chunk: Chunk, begin: int, end: int) -> tuple[Span, ...]:
         """The spans of the items begin..end (by place in the chunk)."""

@@ -1,4 +1,4 @@
-"""The journal of a job: one row per item in SQLite (WAL), and the lock that admits one driver.
+"""The journal of a job: one row per item in SQLite (WAL).
 
 A row says what became of its item; pending, done, failed or quarantined. What runs right now is in
 `leases`, one row per chunk: on the way to a result nothing is written per item. Rows of done items
@@ -6,27 +6,23 @@ name the shard that holds the result. The journal may lag behind the results (a 
 place first, then rowed), never the other way round; and it can be rebuilt from manifest and results.
 """
 
-import contextlib
 import json
-import os
-import socket
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias
-
-from adcore.errors import JobLockedError, StorageError
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 PENDING, DONE, FAILED, QUARANTINED = range(4)
 STATES = ("pending", "done", "failed", "quarantined")
-VERSION = "1"
+VERSION = "2"
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE groups (grp INTEGER PRIMARY KEY, name TEXT, sizes TEXT);
 CREATE TABLE items (
-    item INTEGER PRIMARY KEY, offset INTEGER, key BLOB, grp TEXT, tag TEXT, twin INTEGER,
+    item INTEGER PRIMARY KEY, offset INTEGER, key BLOB, grp INTEGER, tag TEXT, twin INTEGER,
     state INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, kills INTEGER NOT NULL DEFAULT 0,
     shard INTEGER, position INTEGER, seconds REAL, peak INTEGER, kind TEXT, message TEXT, detail TEXT);
 CREATE TABLE shards (shard INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER, machine TEXT);
@@ -34,8 +30,16 @@ CREATE TABLE leases (chunk INTEGER PRIMARY KEY, first INTEGER, items INTEGER, pi
 """
 FIELDS = "i.item, i.twin, r.state, r.attempts, r.shard, r.position, r.seconds, r.peak, r.kind, r.message, r.detail"
 
-NewItem: TypeAlias = tuple[int, int, bytes, str, str]
-"""Item, byte offset of its line in the manifest, key, group, tag."""
+
+class NewItem(NamedTuple):
+    """An item as the manifest has it; offset: of its line, in bytes. sizes: "n=57", or ""."""
+
+    item: int
+    offset: int
+    key: bytes
+    group: str
+    sizes: str
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ class Journal:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        where = f"file:{_quoted(path)}?mode=ro" if read_only else str(path)
-        self._db = sqlite3.connect(where, uri=read_only, isolation_level=None, timeout=10.0)
+        self._db = sqlite3.connect(
+            _uri(path, "ro" if read_only else "rwc"), uri=True, isolation_level=None, timeout=10.0
+        )
         if not read_only:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")  # results are fsynced; a lost row is adopted again
@@ -88,8 +93,14 @@ class Journal:
         """
         self._db.executescript(SCHEMA)
         self._begin()
-        self._db.executemany("INSERT INTO items (item, offset, key, grp, tag) VALUES (?, ?, ?, ?, ?)", items)
+        groups: dict[tuple[str, str], int] = {}
+        self._db.executemany(
+            "INSERT INTO items (item, offset, key, grp, tag) VALUES (?, ?, ?, ?, ?)",
+            ((n.item, n.offset, n.key, groups.setdefault((n.group, n.sizes), len(groups)), n.tag) for n in items),
+        )
+        self._db.executemany("INSERT INTO groups VALUES (?, ?, ?)", ((i, *name) for name, i in groups.items()))
         self._db.execute("CREATE INDEX keys ON items (key)")
+        self._db.execute("CREATE INDEX grouped ON items (grp, item)")
         self._db.execute(
             "UPDATE items SET twin = twins.first FROM (SELECT key AS k, min(item) AS first FROM items"
             " GROUP BY key HAVING count(*) > 1) AS twins WHERE key = twins.k AND item > twins.first"
@@ -97,11 +108,15 @@ class Journal:
         self._db.executemany("INSERT INTO meta VALUES (?, ?)", [("version", VERSION), ("manifest", manifest())])
         self.commit()
 
-    def pending(self, after: int, limit: int) -> list[tuple[int, int]]:
-        """The next pending items behind item `after`, at most `limit`: (item, offset of its line)."""
+    def pending(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, int]]:
+        """The next pending items behind (group, item), at most `limit`: (group, item, offset of its line).
+
+        Groups are numbers here: a graph, a strategy and named sizes each, in the order of the manifest.
+        """
         return self._db.execute(
-            "SELECT item, offset FROM items WHERE state = 0 AND twin IS NULL AND item > ? ORDER BY item LIMIT ?",
-            (after, limit),
+            "SELECT grp, item, offset FROM items WHERE state = 0 AND twin IS NULL AND (grp, item) > (?, ?)"
+            " ORDER BY grp, item LIMIT ?",
+            (*after, limit),
         ).fetchall()
 
     def offset(self, item: int) -> int:
@@ -165,6 +180,24 @@ class Journal:
         """How often the item was tried and came to an end."""
         return int(self._db.execute("SELECT attempts FROM items WHERE item = ?", (item,)).fetchone()[0])
 
+    def useful_shards(self, other: Path) -> list[str]:
+        """The names of the shards in which another job's journal has results for pending items of this one."""
+        try:
+            self.commit()
+            self._db.execute("ATTACH ? AS other", (_uri(other, "ro"),))
+        except sqlite3.Error:
+            return []  # not a journal: that is its own job's trouble
+        try:
+            query = (
+                "SELECT DISTINCT s.name FROM items AS i JOIN other.items AS o ON o.key = i.key AND o.state = 1"
+                " JOIN other.shards AS s ON s.shard = o.shard WHERE i.state = 0 AND i.twin IS NULL ORDER BY s.name"
+            )
+            return [name for (name,) in self._db.execute(query)]
+        except sqlite3.Error:
+            return []
+        finally:
+            self._db.execute("DETACH other")
+
     def forget_shard(self, name: str) -> int:
         """Make the items of a lost or damaged shard pending again; how many these are."""
         self._begin()
@@ -218,13 +251,17 @@ class Journal:
         for found in self._db.execute(query, values):
             yield Row(*found)
 
-    def report(self, labels: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
-        """The rows of the report, see `adcore.batch.progress.COLUMNS`, in item order, streamed."""
-        self._db.create_function("label", 1, labels.__getitem__, deterministic=True)
+    def report(self, labels: Mapping[str, tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
+        """The rows of the report, see `adcore.batch.report.COLUMNS`, in item order, streamed.
+
+        labels: graph and strategy of every group, as the user calls them.
+        """
+        self._db.create_function("graph", 1, lambda name: labels[name][0], deterministic=True)
+        self._db.create_function("strategy", 1, lambda name: labels[name][1], deterministic=True)
         self._db.create_function("state", 1, STATES.__getitem__, deterministic=True)
         yield from self._db.execute(
-            "SELECT i.item, i.tag, state(r.state), label(i.grp), r.seconds, r.peak, r.attempts,"
-            " r.kind, r.message, i.twin, lower(hex(i.key)) FROM items AS i"
+            "SELECT i.item, i.tag, state(r.state), graph(g.name), strategy(g.name), g.sizes, r.seconds, r.peak,"
+            " r.attempts, r.kind, r.message, i.twin, lower(hex(i.key)) FROM items AS i JOIN groups AS g USING (grp)"
             " JOIN items AS r ON r.item = coalesce(i.twin, i.item) ORDER BY i.item"
         )
 
@@ -243,91 +280,5 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
 
 
-@contextlib.contextmanager
-def lock(directory: Path) -> Iterator[None]:
-    """Hold the job for this process. The system lets go of it when the process ends, however it ends.
-
-    Raises: JobLockedError naming the pid and host that hold it; StorageError in a read-only directory.
-    """
-    try:
-        file = open(directory / "lock", "a+", encoding="utf-8")  # noqa: SIM115
-    except OSError as error:
-        raise StorageError(
-            f"the job's directory cannot be written: {error.strerror}",
-            str(directory),
-            "give it write permission, or run with another --out",
-        ) from None
-    with file:
-        who = _taken_by(file)
-        if who:
-            raise JobLockedError(
-                f"the job is being run by {who}",
-                f"job {directory}",
-                "wait for it, watch it with `adcore batch status`, or stop it with `adcore batch cancel`",
-            )
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.seek(0)
-            file.truncate()
-
-
-def holder(directory: Path) -> tuple[int, str] | None:
-    """The pid and host that hold the job, or None."""
-    try:
-        with open(directory / "lock", "a+", encoding="utf-8") as file:
-            if _try_lock(file):
-                return None
-            file.seek(0)
-            words = file.read().split()
-    except OSError:
-        return None
-    return (int(words[1]), words[3]) if len(words) == 4 else (0, "")
-
-
-def _taken_by(file: IO[str]) -> str:
-    """Take the lock, or say who has it. `holder` looks through the same lock for a moment: try a while."""
-    text = ""
-    for _ in range(20):
-        if _try_lock(file):
-            return ""
-        file.seek(0)
-        text = file.read().strip()
-        if text:
-            break
-        time.sleep(0.02)
-    return text or "a process that has not said its pid"
-
-
-if os.name == "nt":  # pragma: no cover
-
-    def _try_lock(file: IO[str]) -> bool:
-        import msvcrt
-
-        try:
-            file.seek(1 << 20)  # locked bytes cannot be read by others: lock one beyond the text
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-
-else:
-
-    def _try_lock(file: IO[str]) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(path.resolve()))
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path.resolve()))}?mode={mode}"

@@ -1,27 +1,13 @@
-"""What a running job tells: a live line on a terminal, JSON lines elsewhere; and the report at its end.
+"""What a running job tells: a live line on a terminal, JSON lines elsewhere; on stderr, beside the data."""
 
-All of it goes to a stream that is not the one for data (stderr). The report is a file in the job's
-directory with one row per item: what became of it, why, how long it took, how much memory.
-"""
-
-import csv
 import json
-import os
 import time
-from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from adcore.batch.directory import Job
 from adcore.batch.driver import Tally
-from adcore.batch.journal import Journal
-from adcore.errors import StorageError
 
 QUIET_SECONDS = 1.0  # between two JSON lines
 WINDOW_SECONDS = 30.0  # over which the rate is taken
-COLUMNS = (
-    "item", "tag", "state", "strategy", "seconds", "peak_bytes", "attempts",
-    "kind", "message", "shares", "key",
-)  # fmt: skip
 
 
 class Progress(Protocol):
@@ -160,34 +146,3 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def write_report(place: Path, job: Job, journal: Journal) -> Path:
-    """Write report.csv or report.json: one row per item, in item order, streamed. Returns its path.
-
-    Columns: item, tag, state, strategy, seconds, peak_bytes, attempts, kind and message of the last
-    error, shares (the item with the same key whose result it is), key.
-    """
-    path = place / f"report.{job.limits.report}"
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            rows = journal.report({name: group.label for name, group in job.groups.items()})
-            if job.limits.report == "csv":
-                writer = csv.writer(file)
-                writer.writerow(COLUMNS)
-                writer.writerows(rows)
-            else:
-                for number, row in enumerate(rows):
-                    entry = json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False)
-                    file.write(("[\n" if not number else ",\n") + entry)
-                file.write("\n]\n" if job.items else "[]\n")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"the report could not be written: {error.strerror or error}",
-            str(path),
-            "free space or give write permission; `adcore batch resume` writes it again",
-        ) from None
-    return path

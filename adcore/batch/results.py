@@ -1,119 +1,22 @@
-"""The results of a job: shards on disk, written so that a kill at any moment loses or doubles nothing.
+"""Reading the results of a job, in item order, while it runs or after."""
 
-Only the driver writes, and always so: temporary file, fsync, rename, fsync of the directory, and
-after that the journal's row. Whatever moment the process is killed at, a shard is there in full or
-not at all; one without a row is adopted again by the keys of its items.
-
-A shard holds the items of (a part of) one chunk: their outputs stacked along a first axis, one array
-per output, and beside them `:item`, `:key`, `:seconds` and `:peak`.
-"""
-
-import hashlib
 import os
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from adcore.batch.directory import write_durably
 from adcore.batch.journal import DONE, Journal, Row
-from adcore.errors import BatchError, FileFormatError, StorageError
-from adcore.serialize.shard import Shard, read
+from adcore.batch.shards import Store
+from adcore.errors import BatchError, StorageError
+from adcore.serialize.shard import Shard
 from adcore.types import Array
 
 KEEP_OPEN = 64  # shards that a reader holds mapped
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The directory of shards of one job."""
-
-    directory: Path
-
-    def write(self, payload: bytes) -> str:
-        """The name of the new shard with these bytes, which is durable when this returns.
-
-        Raises: StorageError if the disk is full or cannot be written; no part of the file stays.
-        """
-        name = f"{hashlib.sha256(payload).hexdigest()[:32]}.shard"
-        write_durably(self.directory / name, payload)
-        return name
-
-    def names(self) -> set[str]:
-        """The names of all shards that are there."""
-        return {entry.name for entry in os.scandir(self.directory) if entry.name.endswith(".shard")}
-
-    def clear(self) -> None:
-        """Remove what a killed writer left half done."""
-        for entry in list(os.scandir(self.directory)):
-            if entry.name.endswith(".tmp"):
-                os.unlink(entry.path)
-
-    def open(self, name: str, verify: bool = False) -> Shard:
-        """The shard of that name. Raises FileFormatError if it was altered, OSError if it is not there."""
-        return read(self.directory / name, verify)
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What `reconcile` found and did; all zero in a job that was never disturbed."""
-
-    adopted: int = 0  # items of shards that had no row
-    lost: int = 0  # items whose shard is gone: pending again
-    damaged: tuple[str, ...] = ()  # shards with wrong bytes, set aside as `….bad`
-    redone: int = 0  # items of those: pending again
-
-
-def reconcile(journal: Journal, store: Store, verify: bool = True) -> Repair:
-    """Make journal and shards agree: after this every done row has its shard, every shard its rows.
-
-    verify: hash every byte of every shard (about 1 s per GB); else only headers and indexes.
-    """
-    store.clear()
-    present = store.names()
-    adopted = lost = redone = 0
-    damaged = []
-    for name in sorted(present):
-        try:
-            store.open(name, verify)
-        except FileFormatError:
-            os.replace(store.directory / name, store.directory / f"{name}.bad")
-            present.discard(name)
-            damaged.append(name)
-            redone += journal.forget_shard(name)
-    known = {name: shard for shard, name, _, _ in journal.shards()}
-    for name in known.keys() - present:
-        lost += journal.forget_shard(name)
-    for name in sorted(present - known.keys()):
-        adopted += adopt(journal, store, name)
-    journal.commit()
-    return Repair(adopted, lost, tuple(damaged), redone)
-
-
-def adopt(journal: Journal, store: Store, name: str) -> int:
-    """Give the items of a shard their rows, found by key; how many were not done before."""
-    shard = store.open(name)
-    number = journal.add_shard(name, (store.directory / name).stat().st_size, str(shard.meta["machine"]))
-    keys = shard[":key"]
-    rows = zip(shard[":seconds"].tolist(), shard[":peak"].tolist(), strict=True)
-    listed = [(n, keys[n].tobytes(), seconds, peak) for n, (seconds, peak) in enumerate(rows)]
-    return journal.adopt(number, listed)
-
-
-def share(source: Store, target: Store) -> int:
-    """Link the shards of another job into this one, to be adopted by key; how many are new here."""
-    new = source.names() - target.names()
-    for name in sorted(new):
-        try:
-            os.link(source.directory / name, target.directory / name)
-        except OSError:  # another disk, or one without links
-            write_durably(target.directory / name, (source.directory / name).read_bytes())
-    return len(new)
 
 
 class Results:

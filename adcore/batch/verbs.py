@@ -3,44 +3,31 @@
 >>> summary = run("docs/examples/lynx_hare/job.toml")             # doctest: +SKIP
 >>> summary.counts["done"], summary.code                          # doctest: +SKIP
 (200, 0)
->>> results(summary.place).array("value").shape                   # doctest: +SKIP
+>>> results(summary.place).array("y").shape                       # doctest: +SKIP
 (200,)
 """
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from adcore.batch import directory, guard, manifest
+from adcore.batch import directory, guard
 from adcore.batch.create import create, source_hash, versions
-from adcore.batch.directory import Job
+from adcore.batch.directory import Job, Limits
 from adcore.batch.driver import Driver, Stop, Tally, signals
-from adcore.batch.job import read_job
-from adcore.batch.journal import Journal, holder, lock
-from adcore.batch.progress import Progress, Silent, write_report
-from adcore.batch.results import Repair, Results, Store, reconcile, share
-from adcore.errors import BatchError, ConfigError, JobDamagedError, StorageError
+from adcore.batch.job import JobFile, read_job
+from adcore.batch.journal import Journal
+from adcore.batch.lock import holder, lock
+from adcore.batch.progress import Progress, Silent
+from adcore.batch.repair import Repair, check_files, open_journal, reconcile, take_over
+from adcore.batch.report import Failure, first_failures, write_report
+from adcore.batch.results import Results
+from adcore.batch.shards import Store
+from adcore.errors import BatchError, ConfigError, StorageError
 from adcore.executor import Setup, find_executor
-
-PROGRAM = "adcore.batch.program"
-DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
-SHOWN_FAILURES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An item without a result. kind: the class of its error, "Timeout" or "WorkerKilled"."""
-
-    item: int
-    kind: str
-    message: str
-    inputs: Mapping[str, Any]
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +66,6 @@ def run(
     executor: str | None = None,
     verify: bool = True,
     progress: Progress | None = None,
-    program: str = PROGRAM,
 ) -> Summary:
     """Run a job file, or go on with it: what is done already is never computed again.
 
@@ -88,14 +74,12 @@ def run(
     ExecutorError when it had to stop, resumable.
     """
     if Path(job).is_dir():
-        return resume(job, workers=workers, executor=executor, verify=verify, progress=progress, program=program)
+        return resume(job, workers=workers, executor=executor, verify=verify, progress=progress)
     file = read_job(job)
-    changed: dict[str, Any] = {"workers": workers, "executor": executor}
-    limits = replace(file.limits, **{k: v for k, v in changed.items() if v is not None})
-    file = replace(file, limits=limits)
-    find_executor(limits.executor)  # an unknown name is told before anything is made
+    file = replace(file, limits=_changed(file.limits, workers, executor))
+    find_executor(file.limits.executor)  # an unknown name is told before anything is made
     source = source_hash(file)
-    place = place_of(job, out)
+    place = _place(file, source) if out is None else Path(out).resolve()
     notes = Notes(progress or Silent())
     with _locked(place):
         if (place / directory.JOB).exists():
@@ -103,13 +87,14 @@ def run(
             if known.source != source:
                 raise ConfigError(
                     "the directory holds another job: its job file, graphs or data were different",
-                    f"{place}, made for {file.path} or another file",
+                    f"{place}, made for {file.source.path} or another file",
                     "choose another with --out, or remove it; with {hash} in `out` every job has its own",
                 )
-            known = replace(known, limits=limits, options=file.options)
+            known = replace(known, limits=file.limits, options=file.options)
         else:
-            known = create(place, file, source, program, notes.tell)
-        return _drive(place, known, notes, verify, program, reuse=file.reuse)
+            known = create(place, file, source, notes.tell)
+        others = (place.parent,) if file.reuse is None else file.reuse
+        return _drive(place, known, notes, verify, others)
 
 
 def resume(
@@ -119,15 +104,12 @@ def resume(
     executor: str | None = None,
     verify: bool = True,
     progress: Progress | None = None,
-    program: str = PROGRAM,
 ) -> Summary:
     """Go on with a job, from its directory alone. Damaged or lost results are found and redone."""
     place = place_of(job)
-    changed: dict[str, Any] = {"workers": workers, "executor": executor}
-    with _existing(place):
-        known = directory.load(place)
-        limits = replace(known.limits, **{k: v for k, v in changed.items() if v is not None})
-        return _drive(place, replace(known, limits=limits), Notes(progress or Silent()), verify, program)
+    with _existing(place) as known:
+        known = replace(known, limits=_changed(known.limits, workers, executor))
+        return _drive(place, known, Notes(progress or Silent()), verify)
 
 
 def retry(
@@ -137,18 +119,14 @@ def retry(
     items: Sequence[int] = (),
     workers: int | None = None,
     progress: Progress | None = None,
-    program: str = PROGRAM,
 ) -> Summary:
     """Try failed and quarantined items again: all, or those of some kinds of error or some numbers."""
     place = place_of(job)
-    with _existing(place):
-        known = directory.load(place)
-        notes = Notes(progress or Silent())
-        journal = _open_journal(place, known, notes)
-        notes.tell(f"{journal.again(kinds, items)} items go again")
-        journal.close()
-        limits = replace(known.limits, workers=workers or known.limits.workers)
-        return _drive(place, replace(known, limits=limits), notes, True, program)
+    notes = Notes(progress or Silent())
+    with _existing(place) as known:
+        with contextlib.closing(open_journal(place, known, notes.tell)) as journal:
+            notes.tell(f"{journal.again(kinds, items)} items go again")
+        return _drive(place, replace(known, limits=_changed(known.limits, workers, None)), notes, True)
 
 
 def status(job: str | Path) -> Status:
@@ -156,8 +134,7 @@ def status(job: str | Path) -> Status:
     place = place_of(job)
     known = directory.load(place)
     with contextlib.closing(_reader(place)) as journal:
-        failures = _failures(place, journal, SHOWN_FAILURES)
-        return Status(place, journal.counts(), known.items, holder(place), failures)
+        return Status(place, journal.counts(), known.items, holder(place), first_failures(place, journal))
 
 
 def results(job: str | Path) -> Results:
@@ -185,26 +162,13 @@ def cancel(job: str | Path, wait_seconds: float = 30.0) -> bool:
     return False
 
 
-def place_of(job: str | Path, out: str | Path | None = None) -> Path:
+def place_of(job: str | Path) -> Path:
     """The directory of a job: itself, or what its job file says (`out`, relative to the file)."""
     path = Path(job)
-    if out is not None:
-        return Path(out).resolve()
     if path.is_dir():
         return path.resolve()
     file = read_job(path)
-    strategy = file.strategy.get("name", "default") if not file.sweep.strategy else "sweep"
-    words = {"name": file.name, "strategy": strategy, "request": file.request}
-    try:
-        if "{hash}" in file.out:
-            words["hash"] = source_hash(file)[:12]
-        return (file.path.parent / file.out.format(**words)).resolve()
-    except (KeyError, IndexError, ValueError):
-        raise ConfigError(
-            f'out = "{file.out}" names something unknown',
-            file.where("[job] out"),
-            "allowed: {name}, {strategy}, {request}, {hash}",
-        ) from None
+    return _place(file, source_hash(file))
 
 
 class Notes:
@@ -219,21 +183,22 @@ class Notes:
         self.progress.tell(message)
 
 
-def _drive(place: Path, job: Job, notes: Notes, verify: bool, program: str, reuse: Sequence[Path] = ()) -> Summary:
+# --- one run -------------------------------------------------------------------------------------
+
+
+def _drive(place: Path, job: Job, notes: Notes, verify: bool, others: Sequence[Path] = ()) -> Summary:
     """Make the directory consistent, run what is pending, write the report."""
     begin = time.monotonic()
     (place / directory.STOP).unlink(missing_ok=True)
-    store = Store(place / directory.RESULTS)
-    _check_inputs(place, job)
-    journal = _open_journal(place, job, notes)
+    check_files(place, job)
+    journal = open_journal(place, job, notes.tell)
     with contextlib.closing(journal), contextlib.closing(notes.progress), signals() as stop:
         journal.release()
-        for other in reuse:
-            if (other / directory.RESULTS).is_dir():
-                share(Store(other / directory.RESULTS), store)
-        _tell_repair(reconcile(journal, store, verify), notes)
+        _tell_repair(reconcile(journal, Store(place / directory.RESULTS), verify), notes)
+        if found := take_over(journal, place, others):
+            notes.tell(f"{found} items have results in other jobs: taken from there")
         try:
-            _run_pending(place, job, journal, notes, stop, program)
+            _run_pending(place, job, journal, notes, stop)
         finally:
             with contextlib.suppress(sqlite3.Error, StorageError):
                 report = write_report(place, job, journal)
@@ -245,19 +210,19 @@ def _drive(place: Path, job: Job, notes: Notes, verify: bool, program: str, reus
         bad = counts["failed"] + counts["quarantined"]
         code = stop.code if stop.code and counts["pending"] else min(bad, 1)
         seconds = time.monotonic() - begin
-        failures = _failures(place, journal, SHOWN_FAILURES)
+        failures = first_failures(place, journal)
         return Summary(place, code, counts, seconds, report, failures, tuple(notes.messages))
 
 
-def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: Stop, program: str) -> None:
+def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: Stop) -> None:
     counts = journal.counts(twins=False)
     tally = Tally(job.items - journal.twins(), counts["done"], counts["failed"], counts["quarantined"])
     if tally.settled == tally.total:
         return
     limits = job.limits
     kind = find_executor(limits.executor)
-    verdict = guard.judge((g.peak for g in job.groups.values()), limits.workers, limits.memory, kind.name)
-    if verdict.workers < limits.workers and not verdict.budget:
+    verdict = guard.judge((group.peak for group in job.groups.values()), limits)
+    if verdict.message:
         notes.tell(verdict.message)
     if not kind.limits and (limits.item_seconds or limits.item_memory):
         notes.tell(f"executor {kind.name!r} does not enforce item_seconds and item_memory")
@@ -270,58 +235,9 @@ def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: St
         item_seconds=limits.item_seconds,
         item_memory=limits.item_memory,
         chunk_seconds=limits.chunk_seconds,
-        program=program,
         options=job.options,
     )
     Driver(place, journal, kind(setup), limits, tally, stop).run(notes.progress.update)
-
-
-def _open_journal(place: Path, job: Job, notes: Notes) -> Journal:
-    """The journal; if it is damaged it is set aside and made again from the manifest (results follow)."""
-    path = place / directory.JOURNAL
-    journal: Journal | None = None
-    try:
-        journal = Journal(path)
-        damage = journal.damage(job.items, job.manifest)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorname not in DAMAGE:
-            raise StorageError(
-                f"the journal cannot be opened: {error}",
-                str(path),
-                "free space or give write permission, and resume",
-            ) from None
-        damage = f"SQLite says {error}"
-    if not damage:
-        assert journal is not None
-        return journal
-    if journal is not None:
-        journal.close()
-    if directory.sha256_file(place / directory.MANIFEST) != job.manifest:
-        raise JobDamagedError(
-            f"journal and manifest are both damaged: {damage}",
-            str(place / directory.MANIFEST),
-            "remove job.toml there and run the original job file: results are found by their keys",
-        )
-    for end in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{end}", f"{path}{end}.bad")
-    notes.tell(f"the journal was damaged ({damage}): made again from the manifest")
-    journal = Journal(path)
-    lines = manifest.lines(place / directory.MANIFEST)
-    rows = ((e["item"], o, bytes.fromhex(e["key"]), e["group"], e.get("tag", "")) for o, e in lines)
-    journal.create(rows, lambda: job.manifest)
-    return journal
-
-
-def _check_inputs(place: Path, job: Job) -> None:
-    """Refuse to go on with tables or graphs that were altered since the keys were made."""
-    for name, table in job.tables.items():
-        if directory.sha256_file(place / table["file"]) != table["sha256"]:
-            raise JobDamagedError(
-                f"the table of input {name!r} is not what was written",
-                str(place / table["file"]),
-                "remove job.toml in that directory and run the original job file again",
-            )
 
 
 def _tell_repair(repair: Repair, notes: Notes) -> None:
@@ -334,19 +250,28 @@ def _tell_repair(repair: Repair, notes: Notes) -> None:
         notes.tell(f"results of {repair.adopted} items were found")
 
 
-def _failures(place: Path, journal: Journal, most: int) -> tuple[Failure, ...]:
-    rows = []
-    for row in journal.rows("r.state IN (2, 3)"):
-        rows.append(row)
-        if len(rows) == most:
-            break
-    found = []
-    with open(place / directory.MANIFEST, "rb") as file:
-        for row in rows:
-            file.seek(journal.offset(row.item))
-            inputs = manifest.item(file.readline())["inputs"]
-            found.append(Failure(row.item, row.kind or "", row.message or "", inputs, row.detail or ""))
-    return tuple(found)
+def _told(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+# --- directories ---------------------------------------------------------------------------------
+
+
+def _place(file: JobFile, source: str) -> Path:
+    strategy = "sweep" if file.sweep.strategy else file.strategy
+    words = {"name": file.name, "strategy": strategy, "request": file.request, "hash": source[:12]}
+    try:
+        return (file.folder / file.out.format(**words)).resolve()
+    except (KeyError, IndexError, ValueError):
+        raise ConfigError(
+            f'out = "{file.out}" names something unknown',
+            file.where("job", "out"),
+            "allowed: {name}, {strategy}, {request}, {hash}",
+        ) from None
+
+
+def _changed(limits: Limits, workers: int | None, executor: str | None) -> Limits:
+    return replace(limits, workers=workers or limits.workers, executor=executor or limits.executor)
 
 
 def _reader(place: Path) -> Journal:
@@ -373,11 +298,8 @@ def _locked(place: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _existing(place: Path) -> Iterator[None]:
+def _existing(place: Path) -> Iterator[Job]:
+    """A job that is there, locked."""
     directory.load(place)
     with lock(place):
-        yield
-
-
-def _told(found: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in found.items())
+        yield directory.load(place)

@@ -4,12 +4,11 @@ Executors reach `run_chunk` by its name in the `Setup`. It keeps what it loaded 
 """
 
 import contextlib
-import hashlib
 import json
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,8 +16,12 @@ import numpy as np
 
 from adcore.batch import directory
 from adcore.batch.machine import MemoryLimit, PeakMeter, fingerprint
+from adcore.batch.manifest import decoder, sized, told_sizes
+from adcore.batch.program import read_task
+from adcore.config import Config
 from adcore.errors import JobDamagedError
 from adcore.executor import Chunk, Setup
+from adcore.plugins import loader
 from adcore.serialize.shard import encode, read
 from adcore.types import Array
 
@@ -31,8 +34,10 @@ Failure: TypeAlias = tuple[int, str, str, str, bool, float, int]
 
 DECODE = json.JSONDecoder().decode  # without the search for an encoding that json.loads begins with
 TRANSIENT = (OSError, MemoryError)  # may go away by themselves: disk, network, a full machine
+NO_SIZES: Mapping[str, int] = {}
 PEAK_WINDOW = 0.005  # seconds between two readings of the peak; a reading costs about 10 µs
 STOP_WINDOW = 0.25  # seconds between two looks for the file that asks to stop
+MAX_READY = 8  # programs that a worker keeps; items of one group and size follow each other
 MAX_FAILURES = 1000  # per chunk; their texts travel in its index
 
 
@@ -58,11 +63,12 @@ class Bench:
         self.place = Path(setup.job)
         self.job = directory.load(self.place)
         self.manifest = open(self.place / directory.MANIFEST, "rb")  # noqa: SIM115 - while we live
-        self.program = import_module(setup.program)
+        for file in self.job.plugins:
+            loader().load_file(str(self.place / file))
         self.tables: Arrays = {
-            name: np.load(self.place / table["file"], mmap_mode="r") for name, table in self.job.tables.items()
+            name: np.load(self.place / file, mmap_mode="r") for name, file in self.job.tables.items()
         }
-        self.ready: dict[str, Ready] = {}
+        self.ready: OrderedDict[tuple[str, str], Ready] = OrderedDict()
         self.limit = MemoryLimit(setup.item_memory) if setup.item_memory else contextlib.nullcontext()
         self.machine = fingerprint()
         self.meter = PeakMeter()
@@ -105,8 +111,9 @@ class Bench:
             if entry["item"] != number:
                 raise ValueError(f"it is item {entry['item']}")
             key = bytes.fromhex(entry["key"])
-            group, own = entry["group"], entry["inputs"]
-            program, fixed, decoders = self.ready.get(group) or self._prepare(group)
+            group, own, sizes = entry["group"], entry["inputs"], entry.get("sizes", NO_SIZES)
+            name = (group, told_sizes(sizes)) if sizes else (group, "")
+            program, fixed, decoders = self.ready.get(name) or self._prepare(name, sizes)
         except (ValueError, KeyError, TypeError) as error:
             raise JobDamagedError(
                 f"the line of item {number} in the manifest is not what was written: {error}",
@@ -126,25 +133,40 @@ class Bench:
             return True
         return tray.put(number, key, outputs, time.perf_counter() - start)
 
-    def _prepare(self, name: str) -> Ready:
-        """What runs the items of a group. If it cannot be made, what raises the reason in every item."""
-        group = self.job.groups[name]
-        decoders = {name: decoder(text, self.tables.get(name)) for name, text in group.inputs.items()}
-        fixed: Arrays = {}
+    def _prepare(self, name: tuple[str, str], sizes: Mapping[str, int]) -> Ready:
+        """What runs the items of a group and size. If it cannot be made, what raises the reason in every item."""
+        group = self.job.groups[name[0]]
         begin = time.perf_counter()
         try:
-            if group.fixed:
-                shard = read(self.place / group.fixed, verify=True)
-                fixed = {name: shard[name] for name in shard}
-            program = self.program.prepare(self.place, group)
+            ready = self._compile(group, sizes)
         except TRANSIENT as error:  # not kept: the next attempt may have more luck
-            return _raiser(error), fixed, decoders
+            return _raiser(error), {}, {}
+        except JobDamagedError:
+            raise
         except Exception as error:  # noqa: BLE001 - each item of the group gets it
-            program = _raiser(error)
+            ready = _raiser(error), {}, {}
         finally:
             self.preparing += time.perf_counter() - begin
-        self.ready[name] = program, fixed, decoders
-        return self.ready[name]
+        if len(self.ready) == MAX_READY:
+            self.ready.popitem(last=False)
+        self.ready[name] = ready
+        return ready
+
+    def _compile(self, group: directory.Group, sizes: Mapping[str, int]) -> Ready:
+        task = read_task(self.place / group.graph, group.request, group.wrt, group.of, Config(()).over(group.settings))
+        if task.identity != group.identity:
+            raise JobDamagedError(
+                f"the graph is {task.identity[:12]}…, the job was made for {group.identity[:12]}…",
+                str(self.place / group.graph),
+                "remove job.toml in that directory and run the original job file again",
+            )
+        fixed: Arrays = {}
+        if group.fixed:
+            shard = read(self.place / group.fixed, verify=True)
+            fixed = {name: shard[name] for name in shard}
+        types = {name: sized(kind, sizes) for name, kind in task.inputs.items()}
+        decoders = {name: decoder(kind, self.tables.get(name)) for name, kind in types.items() if name not in fixed}
+        return task.compile(sizes), fixed, decoders
 
     def _lines(self, chunk: Chunk) -> Iterator[tuple[int, bytes]]:
         for first, count, offset in chunk.spans:
@@ -227,42 +249,6 @@ def _raiser(error: Exception) -> Run:
         raise error
 
     return program
-
-
-def decoder(text: str, table: Array | None) -> Decode:
-    """What makes an array of an item's input as the manifest has it; text: its type, "float64[3]".
-
-    A value is a number or nested lists, complex ones as [real, imaginary]; or {"row": n} of a table.
-
-    >>> decoder("complex128[1]", None)([[1.0, 2.0]])
-    array([1.+2.j])
-    """
-    dtype = np.dtype(text[: text.index("[")])
-    sizes = text[text.index("[") + 1 : -1].split(",")
-    fixed = all(size.isdigit() for size in sizes) or sizes == [""]
-    shape = tuple(int(size) for size in sizes if size) if fixed else None
-    parts = np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
-
-    def decode(value: Any) -> Array:
-        if isinstance(value, dict):
-            assert table is not None
-            return np.array(table[value["row"]])
-        array = np.array(value, parts)
-        if parts is not dtype:
-            array = array.view(dtype)[..., 0]
-        return array if shape is None else array.reshape(shape)
-
-    return decode
-
-
-def hash_inputs(digest: bytes, inputs: Mapping[str, Array]) -> bytes:
-    """The key of an item: sha256 of its group's digest and its own inputs, 32 bytes."""
-    parts = [digest]
-    for name in sorted(inputs):
-        array = inputs[name]
-        parts.append(f"{name}\0{array.dtype.str}{array.shape}".encode())
-        parts.append(array.tobytes())  # in C order, whatever its layout
-    return hashlib.sha256(b"".join(parts)).digest()
 
 
 _benches: dict[str, Bench] = {}

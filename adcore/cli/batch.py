@@ -13,8 +13,9 @@ from adcore.cli.command import Arguments, Command, emit, group, table, tell
 
 if TYPE_CHECKING:
     from adcore.batch.progress import Progress
+    from adcore.batch.report import Failure
     from adcore.batch.results import Results
-    from adcore.batch.verbs import Failure, Summary
+    from adcore.batch.verbs import Summary
 
 ABOUT = """\
 A job is a TOML file: which graph, what to differentiate, which items, under which strategy. Running it

@@ -24,46 +24,52 @@ MISTAKES = [
     (
         '[job]\ngraph = "model.adg"\nrequest = "grads"',
         'request = "grads" is not known',
-        "[job] request",
+        "[job] request in {job}:3",
         "did you mean 'grad'? allowed: eval, grad, value_and_grad, jvp, vjp, jacobian, hessian, hvp",
     ),
-    ('[job]\nwork = 1\ngraph = "model.adg"', "there is no setting 'work'", "[job] work", None),
-    ("[job]\n", "the job names no graph", "[job] graph", 'write graph = "model.adg"'),
+    ('[job]\nwork = 1\ngraph = "model.adg"', "there is no setting 'work'", "[job] work in {job}:2", None),
+    ("[job]\n", "the job names no graph", "[job] graph in {job}:1", 'write graph = "model.adg"'),
     (
         '[job]\ngraph = "model.adg"\nworkers = "two"',
         'workers is "two", not a whole number of at least 0',
-        "[job] workers",
+        "[job] workers in {job}:3",
         "write a whole number of at least 0",
     ),
     (
         '[job]\ngraph = "model.adg"\nkills = 0',
         "kills = 0 is too small",
-        "[job] kills",
+        "[job] kills in {job}:3",
         "write a whole number of at least 1",
     ),
     (
         '[job]\ngraph = "model.adg"\nitem_memory = "1 Gib of"',
         'item_memory = "1 Gib of" is not a size',
-        "[job] item_memory",
+        "[job] item_memory in {job}:3",
         'write bytes, as in "512 MiB"',
     ),
     (
         '[job]\ngraph = "model.adg"\n[jop]',
         "there is no setting 'jop'",
-        "jop",
-        "did you mean 'job'? allowed: job, executor, strategy, profile, inputs, items, sweep",
+        "jop in {job}:3",
+        "did you mean 'job'? allowed: job, executor, plugins, strategy, profile, backend, inputs, items, sweep",
     ),
     (
         '[job]\ngraph = "model.adg"\n[sweep]\ncount = 5',
         "count = 5, but nothing is random",
-        "[sweep] count",
+        "[sweep] count in {job}:4",
         "add a table [sweep.random]",
     ),
     (
         '[job]\ngraph = "model.adg"\n[items]\n',
         "the items have no table",
-        "[items] table",
+        "[items] table in {job}:3",
         'write table = "parameters.csv"',
+    ),
+    (
+        '[job]\ngraph = "model.adg"\n[items]\ntable = "items.xlsx"',
+        'table = "items.xlsx" is of no known kind',
+        "[items] table in {job}:4",
+        "give a .csv, .jsonl or .npz file",
     ),
 ]
 
@@ -74,14 +80,14 @@ def test_a_mistake_names_file_key_and_nearest(bench, text, what, key, instead):
     with pytest.raises(ConfigError) as caught:
         read_job(path)
     lines = str(caught.value).split("\n  ")
-    assert lines[:2] == [what, f"{key} in {path}"]
+    assert lines[:2] == [what, key.replace("{job}", str(path))]
     assert instead is None or lines[2] == instead
 
 
 DATA_MISTAKES = [
     (
         GOOD + "y = 1",
-        "the graph has no input 'y'\n  [inputs] y in {job}\n  inputs: what, x",
+        "the graph has no input 'y'\n  [inputs] y in {job}:9\n  inputs: what, x",
     ),
     (
         GOOD.replace("x = [1.0, 2.0, 3.0]", ""),
@@ -90,25 +96,26 @@ DATA_MISTAKES = [
     ),
     (
         GOOD.replace("[1.0, 2.0, 3.0]", "[1.0, 2.0]"),
-        "input 'x' has shape (2,)\n  [inputs] x in {job}\n  give float64[3]",
+        "input 'x' has shape (2,)\n  [inputs] x in {job}:8\n  give float64[3]",
     ),
     (
         GOOD.replace("what = 0", "what = 0.5"),
-        "input 'what' has dtype float64, which does not fit int64 without loss\n  [inputs] what in {job}\n"
+        "input 'what' has dtype float64, which does not fit int64 without loss\n  [inputs] what in {job}:7\n"
         "  convert it to int64, or trace the model at float64",
     ),
     (
         GOOD.replace("[1.0, 2.0, 3.0]", '"three"'),
-        "the value of input 'x' cannot be used: 'three' is not a number\n  [inputs] x in {job}\n  give float64[3]",
+        "the value of input 'x' cannot be used: 'three' is not a number\n  [inputs] x in {job}:8\n  give float64[3]",
     ),
     (
         GOOD.replace("[1.0, 2.0, 3.0]", '{ file = "no.csv", column = "x" }'),
-        "{folder}/no.csv cannot be read: No such file or directory\n  [inputs] x in {job}\n"
+        "{folder}/no.csv cannot be read: No such file or directory\n  [inputs] x in {job}:8\n"
         "  correct the name, or make the file",
     ),
     (
         GOOD.replace("[1.0, 2.0, 3.0]", '{ file = "data.csv", column = "hares" }'),
-        "{folder}/data.csv has no column 'hares'\n  [inputs] x in {job}\n  did you mean 'hare'? there are: year, hare",
+        "{folder}/data.csv has no column 'hares'\n  [inputs] x in {job}:8\n"
+        "  did you mean 'hare'? there are: year, hare",
     ),
     (
         GOOD.replace("[1.0, 2.0, 3.0]", '{ file = "data.csv", column = "hare" }'),
@@ -120,7 +127,7 @@ DATA_MISTAKES = [
     ),
     (
         GOOD.replace("x = [1.0, 2.0, 3.0]", "") + "[sweep.random]\nx = { unifrom = [0, 1] }",
-        "x is not a distribution\n  [sweep.random] x in {job}\n"
+        "x is not a distribution\n  [sweep.random] x in {job}:10\n"
         "  write { uniform = [low, high] }, { log_uniform = [low, high] } or { normal = [mean, std] }",
     ),
     (
@@ -129,7 +136,7 @@ DATA_MISTAKES = [
     ),
     (
         GOOD.replace('out = "runs"', 'out = "{strategies}"'),
-        'out = "{strategies}" names something unknown\n  [job] out in {job}\n'
+        'out = "{strategies}" names something unknown\n  [job] out in {job}:4\n'
         "  allowed: {name}, {strategy}, {request}, {hash}",
     ),
 ]
@@ -140,7 +147,7 @@ def test_data_that_does_not_fit_is_told_before_anything_runs(bench, text, messag
     (bench.folder / "data.csv").write_text("year,hare\n1900,30.0\n1901,many\n")
     path = bench.job(text)
     with pytest.raises(ConfigError) as caught:
-        verbs.run(path, program="stand_in")
+        verbs.run(path)
     assert str(caught.value) == message.replace("{job}", str(path)).replace("{folder}", str(bench.folder))
     assert not (bench.folder / "runs" / "job.toml").exists()
 
@@ -151,12 +158,12 @@ def lines(place):
 
 def test_a_sweep_is_every_strategy_times_every_grid_point_times_every_draw(bench):
     path = bench.job(
-        '[job]\ngraph = "model.adg"\nout = "runs"\n[profile.tight]\nstrategy = { name = "checkpointed" }\n'
+        '[job]\ngraph = "model.adg"\nout = "runs"\n[profile.tight]\nstrategy = { name = "forward" }\n'
         '[strategy]\nname = "reverse"\n'
         '[sweep]\nstrategy = ["reverse", "tight"]\nmemory = ["1 MiB", "2 MiB"]\ncount = 3\nseed = 5\n'
         "grid = { what = [0, 0] }\nrandom = { x = { uniform = [0.0, 2.0] } }\n"
     )
-    summary = verbs.run(path, program="stand_in")
+    summary = verbs.run(path)
     found = lines(summary.place)
     assert len(found) == 2 * 2 * 2 * 3
     assert [line["group"] for line in found] == [f"g{n // 6}" for n in range(24)]
@@ -172,18 +179,18 @@ def test_a_sweep_is_every_strategy_times_every_grid_point_times_every_draw(bench
 
 
 def test_rows_of_an_npz_are_items_and_large_ones_stay_in_their_table(bench, monkeypatch):
-    monkeypatch.setattr("adcore.batch.inputs.INLINE", 2)
+    monkeypatch.setattr("adcore.batch.tables.INLINE", 2)
     xs = np.linspace(0, 1, 21).reshape(7, 3)
     np.savez(bench.folder / "items.npz", x=xs, other=np.zeros(3))
     path = bench.job('[job]\ngraph = "model.adg"\nout = "runs"\n[inputs]\nwhat = 0\n[items]\ntable = "items.npz"\n')
-    place = verbs.run(path, program="stand_in").place
+    place = verbs.run(path).place
     assert [line["inputs"] for line in lines(place)] == [{"x": {"row": n}} for n in range(7)]
     with verbs.results(place) as found:
-        np.testing.assert_array_equal(found.array("grad.x"), 2 * np.sin(xs) * np.cos(xs))
+        np.testing.assert_array_equal(found.array("x_bar"), 2 * np.sin(xs) * np.cos(xs))
         assert found.save_npz(bench.folder / "out.npz") == 7
     with np.load(bench.folder / "out.npz") as saved:
-        assert set(saved) == {"item", "value", "grad.x"}
-        np.testing.assert_array_equal(saved["grad.x"], 2 * np.sin(xs) * np.cos(xs))
+        assert set(saved) == {"item", "y", "x_bar"}
+        np.testing.assert_array_equal(saved["x_bar"], 2 * np.sin(xs) * np.cos(xs))
         np.testing.assert_array_equal(saved["item"], np.arange(7))
 
 
@@ -194,12 +201,12 @@ def test_a_bad_row_in_a_table_of_items_is_told_with_its_number(bench):
         '[items]\ntable = "items.csv"\ncolumns = { x = ["a", "b", "c"] }\n'
     )
     with pytest.raises(ConfigError) as caught:
-        verbs.run(path, program="stand_in")
+        verbs.run(path)
     assert str(caught.value) == (
         f"\"two\" is not a number\n  row 2, column 'b' of {bench.folder / 'items.csv'}\n  write a number"
     )
     (bench.folder / "items.csv").write_text("a,b,c\n1,2,3\n1,2,4\n")
-    assert verbs.run(path, program="stand_in").counts["done"] == 2
+    assert verbs.run(path).counts["done"] == 2
 
 
 def test_where_a_job_lies_does_not_change_it_but_what_is_in_its_files_does(bench, monkeypatch):

@@ -10,9 +10,9 @@ import sqlite3
 import subprocess
 import time
 
+import chaos
 import numpy as np
 import pytest
-import stand_in
 
 from adcore.batch import verbs
 from adcore.errors import BatchError, ConfigError, ExecutorError, JobLockedError, StorageError
@@ -31,20 +31,20 @@ tag = "name"
 """
 
 
-def items(bench, whats, job=""):
+def items(bench, whats, job="", seconds=0.0):
     """A job with one item per entry of `whats`; item n has x = [n, n + 0.5, 1]."""
     lines = ["name,what,a,b,c", *(f"item {n},{what},{n},{n + 0.5},1" for n, what in enumerate(whats))]
     (bench.folder / "items.csv").write_text("\n".join(lines))
-    return bench.job(JOB.format(job=job))
+    return bench.job(JOB.format(job=job), seconds=seconds)
 
 
 def run(path, **options):
-    return verbs.run(path, program="stand_in", **options)
+    return verbs.run(path, **options)
 
 
 def expected(n):
     x = np.array([n, n + 0.5, 1.0])
-    return {"value": np.sum(np.sin(x) ** 2), "grad.x": 2 * np.sin(x) * np.cos(x)}
+    return {"y": np.sum(np.sin(x) ** 2), "x_bar": 2 * np.sin(x) * np.cos(x)}
 
 
 def report(summary):
@@ -61,7 +61,7 @@ def check_results(place, numbers):
 
 
 def test_items_end_as_done_failed_or_quarantined_and_the_report_says_why(bench):
-    whats = [0, stand_in.RAISE, 0, stand_in.KILL, 0, stand_in.FLAKY, stand_in.EXIT, 0]
+    whats = [0, chaos.RAISE, 0, chaos.KILL, 0, chaos.FLAKY, chaos.EXIT, 0]
     summary = run(items(bench, whats))
     assert summary.code == 1
     assert summary.counts == {"pending": 0, "done": 5, "failed": 1, "quarantined": 2, "running": 0}
@@ -81,12 +81,12 @@ def test_items_end_as_done_failed_or_quarantined_and_the_report_says_why(bench):
 
 
 def test_retry_tries_what_failed_again_and_resume_does_not(bench):
-    summary = run(items(bench, [0, stand_in.FLAKY, stand_in.RAISE], "retries = 0"))
+    summary = run(items(bench, [0, chaos.FLAKY, chaos.RAISE], "retries = 0"))
     assert summary.counts["failed"] == 2
-    again = verbs.resume(summary.place, program="stand_in")
+    again = verbs.resume(summary.place)
     assert (again.counts["done"], again.counts["failed"], again.code) == (1, 2, 1)
     for done in (1, 2):
-        tried = verbs.retry(summary.place, kinds=["OSError"], program="stand_in")
+        tried = verbs.retry(summary.place, kinds=["OSError"])
         assert tried.counts["done"] == done
     assert tried.messages == ("1 items go again",)
     with pytest.raises(BatchError) as caught, verbs.results(summary.place) as found:
@@ -99,7 +99,7 @@ def test_retry_tries_what_failed_again_and_resume_does_not(bench):
 
 def test_an_item_that_takes_too_long_fails_and_its_neighbours_do_not(bench):
     whats = [0] * 20
-    whats[7] = stand_in.HANG
+    whats[7] = chaos.HANG
     summary = run(items(bench, whats, "item_seconds = 0.3"))
     assert (summary.counts["done"], summary.counts["failed"]) == (19, 1)
     assert report(summary)[7]["message"] == "the item took longer than item_seconds = 0.3"
@@ -107,7 +107,7 @@ def test_an_item_that_takes_too_long_fails_and_its_neighbours_do_not(bench):
 
 
 def test_an_item_over_its_memory_fails_and_its_worker_lives(bench):
-    summary = run(items(bench, [0, stand_in.EAT, 0], 'item_memory = "256 MiB"\nretries = 1'), workers=1)
+    summary = run(items(bench, [0, chaos.EAT, 0], 'item_memory = "256 MiB"\nretries = 1'), workers=1)
     rows = report(summary)
     assert [row["state"] for row in rows] == ["done", "failed", "done"]
     assert (rows[1]["kind"], rows[1]["attempts"]) == ("MemoryError", "2")
@@ -116,10 +116,9 @@ def test_an_item_over_its_memory_fails_and_its_worker_lives(bench):
 
 def test_a_killed_worker_costs_one_attempt_of_one_chunk(bench):
     """Kill -9 the workers at up to 60 moments; every item's bytes are those of an undisturbed run."""
-    path = items(bench, [0] * 2000, "chunk_seconds = 0.05\nkills = 100")
-    bench.job(path.read_text(), seconds=0.002)
+    items(bench, [0] * 2000, "chunk_seconds = 0.05\nkills = 100", seconds=0.002)
     place = bench.folder / "runs"
-    driver = bench.driver("print(verbs.run('job.toml', program='stand_in').code)")
+    driver = bench.driver("print(verbs.run('job.toml').code)")
     rng = np.random.default_rng(7)
     kills = 0
     while driver.poll() is None and kills < 60:
@@ -136,13 +135,12 @@ def test_a_killed_worker_costs_one_attempt_of_one_chunk(bench):
 
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(bench):
     """Kill -9 the driver at 40 moments, its start included; resume each time; compare byte for byte."""
-    path = items(bench, [0] * 600, "chunk_seconds = 0.02")
-    bench.job(path.read_text(), seconds=0.002)
+    path = items(bench, [0] * 600, "chunk_seconds = 0.02", seconds=0.002)
     place = bench.folder / "runs"
     rng = np.random.default_rng(11)
     kills = 0
     for _ in range(40):
-        driver = bench.driver("print(verbs.run('job.toml', program='stand_in', verify=False).code)")
+        driver = bench.driver("print(verbs.run('job.toml', verify=False).code)")
         try:
             out, errors = driver.communicate(timeout=rng.uniform(0.15, 0.55))
         except subprocess.TimeoutExpired:
@@ -160,8 +158,8 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(bench):
 
 
 def test_workers_end_when_their_driver_is_killed(bench):
-    items(bench, [stand_in.HANG] * 4)
-    driver = bench.driver("verbs.run('job.toml', program='stand_in')")
+    items(bench, [chaos.HANG] * 4)
+    driver = bench.driver("verbs.run('job.toml')")
     workers = wait_for(lambda: len(children(driver.pid)) == 2 and children(driver.pid))
     driver.kill()
     driver.communicate()
@@ -195,7 +193,7 @@ def test_a_result_without_a_row_is_adopted_and_a_row_without_a_result_is_redone(
 
 @pytest.mark.parametrize("damage", ["bytes", "gone", "truncated", "rows"])
 def test_a_damaged_journal_is_made_again_from_manifest_and_results(bench, damage):
-    path = items(bench, [0] * 50 + [stand_in.RAISE])
+    path = items(bench, [0] * 50 + [chaos.RAISE])
     place = run(path).place
     journal = place / "journal.sqlite"
     before = {name: (place / "results" / name).read_bytes() for name in os.listdir(place / "results")}
@@ -209,7 +207,7 @@ def test_a_damaged_journal_is_made_again_from_manifest_and_results(bench, damage
         with sqlite3.connect(journal) as db:
             db.execute("DELETE FROM items WHERE item > 20")
         db.close()
-    again = verbs.resume(place, program="stand_in")
+    again = verbs.resume(place)
     assert again.messages[0].startswith("the journal was damaged (")
     assert again.messages[0].endswith("): made again from the manifest")
     assert again.messages[1] == "results of 50 items were found"
@@ -250,8 +248,8 @@ def test_journal_and_manifest_both_damaged_end_in_an_error_and_the_job_file_brin
 
 
 def test_a_second_driver_is_refused_with_the_pid_of_the_first(bench):
-    path = items(bench, [stand_in.HANG] * 2)
-    first = bench.driver("verbs.run('job.toml', program='stand_in')")
+    path = items(bench, [chaos.HANG] * 2)
+    first = bench.driver("verbs.run('job.toml')")
     place = bench.folder / "runs"
     try:
         wait_for(lambda: (place / "workers" / "2.page").exists())
@@ -271,10 +269,9 @@ def test_a_second_driver_is_refused_with_the_pid_of_the_first(bench):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_a_signal_keeps_what_is_finished_and_a_second_one_stops_now(bench, number, code):
-    path = items(bench, [0] * 400 + [stand_in.HANG] * 2)
-    bench.job(path.read_text(), seconds=0.005)
+    items(bench, [0] * 400 + [chaos.HANG] * 2, seconds=0.005)
     place = bench.folder / "runs"
-    driver = bench.driver("print(verbs.run('job.toml', program='stand_in').code)")
+    driver = bench.driver("print(verbs.run('job.toml').code)")
     wait_for(lambda: (place / "results").is_dir() and len(os.listdir(place / "results")) > 3)
     driver.send_signal(number)
     out, errors = driver.communicate(timeout=15)
@@ -282,7 +279,7 @@ def test_a_signal_keeps_what_is_finished_and_a_second_one_stops_now(bench, numbe
     counts = verbs.status(place).counts
     assert 0 < counts["done"] < 402
     assert counts["running"] == 0
-    driver = bench.driver("print(verbs.run('job.toml', program='stand_in').code)")
+    driver = bench.driver("print(verbs.run('job.toml').code)")
     wait_for(lambda: any(page_item(page) >= 400 for page in (place / "workers").glob("*.page")))
     driver.send_signal(number)
     time.sleep(0.3)
@@ -297,10 +294,9 @@ def test_a_signal_keeps_what_is_finished_and_a_second_one_stops_now(bench, numbe
 
 
 def test_cancel_stops_a_running_job_from_elsewhere(bench):
-    path = items(bench, [0] * 3000)
-    bench.job(path.read_text(), seconds=0.005)
+    items(bench, [0] * 3000, seconds=0.005)
     place = bench.folder / "runs"
-    driver = bench.driver("print(verbs.run('job.toml', program='stand_in').code)")
+    driver = bench.driver("print(verbs.run('job.toml').code)")
     wait_for(lambda: (place / "results").is_dir() and len(os.listdir(place / "results")) > 1)
     assert verbs.cancel(place)
     assert driver.communicate(timeout=10) == (b"75\n", b"")
@@ -311,10 +307,9 @@ def test_cancel_stops_a_running_job_from_elsewhere(bench):
 
 def test_a_full_disk_stops_the_job_and_resume_finishes_it(bench):
     """RLIMIT_FSIZE stands for the disk: no file may grow over 40 KB, which the journal soon does."""
-    path = items(bench, [0] * 500, "chunk_seconds = 0.05")
-    bench.job(path.read_text(), seconds=0.001)
+    path = items(bench, [0] * 500, "chunk_seconds = 0.05", seconds=0.001)
     body = (
-        "try:\n    verbs.run('job.toml', program='stand_in', verify=False)\n"
+        "try:\n    verbs.run('job.toml', verify=False)\n"
         "except AdcoreError as error:\n    print(type(error).__name__, error)"
     )
 
@@ -368,8 +363,8 @@ def test_equal_items_are_computed_once_and_both_have_the_result(bench):
     assert [row["shares"] for row in report(summary)] == ["", "", "0"]
     assert summary.counts["done"] == 3
     with verbs.results(summary.place) as found:
-        assert found[0]["value"] == found[2]["value"]
-        assert found.array("value").shape == (3,)
+        assert found[0]["y"] == found[2]["y"]
+        assert found.array("y").shape == (3,)
     assert sum(len(shard_items(summary.place, n)) for n in os.listdir(summary.place / "results")) == 2
 
 
@@ -378,7 +373,7 @@ def test_another_job_takes_over_the_results_it_shares(bench):
     shutil.move(first, bench.folder / "before")
     path = items(bench, [0] * 15, 'reuse = ["before"]')
     summary = run(path)
-    assert summary.messages == ("results of 10 items were found",)
+    assert summary.messages == ("10 items have results in other jobs: taken from there",)
     check_results(summary.place, range(15))
 
 
@@ -395,7 +390,7 @@ def test_a_directory_that_holds_another_job_is_refused(bench):
 
 
 def test_a_job_directory_can_be_moved_and_resumed_without_anything_else(bench):
-    path = items(bench, [0] * 5 + [stand_in.RAISE], "retries = 0")
+    path = items(bench, [0] * 5 + [chaos.RAISE], "retries = 0")
     place = run(path).place
     moved = bench.folder / "elsewhere"
     shutil.move(place, moved)
@@ -403,7 +398,7 @@ def test_a_job_directory_can_be_moved_and_resumed_without_anything_else(bench):
         (bench.folder / file).unlink()
     for name in os.listdir(moved / "results"):
         (moved / "results" / name).unlink()
-    assert verbs.resume(moved, program="stand_in").counts["done"] == 5
+    assert verbs.resume(moved).counts["done"] == 5
     check_results(moved, range(5))
 
 
@@ -429,7 +424,7 @@ def test_progress_off_a_terminal_is_json_lines_and_memory_stays_flat(bench, capf
         "from adcore.batch.progress import JsonLines\n"
         "def peak():\n    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"
-        "s = verbs.run('job.toml', program='stand_in', progress=JsonLines(sys.stderr))\n"
+        "s = verbs.run('job.toml', progress=JsonLines(sys.stderr))\n"
         "print(json.dumps([s.counts['done'], (peak() - before) / 1024]))"
     )
     driver = bench.driver(body)

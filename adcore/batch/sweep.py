@@ -1,0 +1,112 @@
+"""What a job file expands to: rows of its table x grid of its sweep x random draws, streamed."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from adcore.batch.inputs import fit, unknown_input
+from adcore.batch.job import JobFile
+from adcore.batch.tables import Point, rows
+from adcore.errors import ConfigError
+from adcore.types import Array, Dim, Type
+
+DRAWS = ("uniform", "log_uniform", "normal")
+BLOCK = 1024  # draws made at a time
+
+
+def points(job: JobFile, types: Mapping[str, Type], tables: Mapping[str, Array]) -> Iterator[Point]:
+    """Tag and values by input of the items of one group: rows x grid x draws."""
+    found: Iterable[Point] = rows(job, job.items, types, tables) if job.items else [("", {})]
+    grid = {name: _grid(name, value, types, job) for name, value in job.sweep.grid.items()}
+    for tag, row in found:
+        for values in itertools.product(*grid.values()):
+            chosen = dict(zip(grid, values, strict=True))
+            for drawn in _draws(job, types):
+                yield tag, {**row, **chosen, **drawn}
+
+
+def check_covered(job: JobFile, types: Mapping[str, Type], fixed: Iterable[str], given: Iterable[str]) -> None:
+    """Refuse a job in which an input gets no value, or one is in two places."""
+    fixed, given = set(fixed), set(given)
+    for name in sorted(fixed & given):
+        raise ConfigError(
+            f"input {name!r} is given twice",
+            f"[inputs] and [items] or [sweep] in {job.source.path}",
+            "remove one of them",
+        )
+    missing = [name for name in types if name not in fixed | given]
+    if missing:
+        raise ConfigError(
+            f"input {missing[0]!r} gets no value" + (f", nor do {len(missing) - 1} more" if missing[1:] else ""),
+            f"{missing[0]}: {types[missing[0]]}, in {job.source.path}",
+            "give it under [inputs], in the table of [items], or in [sweep]",
+        )
+
+
+def _grid(name: str, value: Any, types: Mapping[str, Type], job: JobFile) -> list[Array]:
+    where = job.where("sweep", "grid", name)
+    if name not in types:
+        raise unknown_input(name, types, where)
+    if isinstance(value, Mapping):
+        kind = next(iter(value), "")
+        if (
+            len(value) != 1
+            or kind not in ("linspace", "logspace")
+            or not isinstance(value[kind], list)
+            or len(value[kind]) != 3
+        ):
+            raise ConfigError(
+                f"{name} is not a grid",
+                where,
+                "write a list, { linspace = [first, last, number] } or logspace",
+            )
+        first, last, number = value[kind]
+        space = np.linspace if kind == "linspace" else np.logspace
+        value = space(first, last, int(number)).tolist()
+    if not isinstance(value, list) or not value:
+        raise ConfigError(f"{name} is not a list of values", where, f"write a list of {types[name]}")
+    return [fit(entry, name, types[name], where) for entry in value]
+
+
+def _draws(job: JobFile, types: Mapping[str, Type]) -> Iterator[dict[str, Array]]:
+    """The draws of [sweep.random], the same for every combination of the rest."""
+    if not job.sweep.random:
+        yield {}
+        return
+    laws = {name: _law(name, value, types, job) for name, value in job.sweep.random.items()}
+    generators = {name: np.random.Generator(np.random.PCG64([job.sweep.seed, *name.encode()])) for name in laws}
+    for start in range(0, job.sweep.count, BLOCK):
+        size = min(BLOCK, job.sweep.count - start)
+        block = {name: _draw(generators[name], law, types[name], size) for name, law in laws.items()}
+        for row in range(size):
+            yield {name: np.array(values[row], types[name].dtype) for name, values in block.items()}
+
+
+def _law(name: str, value: Any, types: Mapping[str, Type], job: JobFile) -> tuple[str, Array, Array]:
+    where = job.where("sweep", "random", name)
+    if name not in types:
+        raise unknown_input(name, types, where)
+    kind = next(iter(value), "") if isinstance(value, Mapping) else ""
+    if kind not in DRAWS or len(value) != 1 or not isinstance(value[kind], list) or len(value[kind]) != 2:
+        raise ConfigError(
+            f"{name} is not a distribution",
+            where,
+            "write { uniform = [low, high] }, { log_uniform = [low, high] } or { normal = [mean, std] }",
+        )
+    first, second = (np.asarray(v, float) for v in value[kind])
+    if any(isinstance(size, Dim) for size in types[name].shape) or types[name].dtype.kind != "f":
+        raise ConfigError(f"{name} is {types[name]}", where, "draw inputs that are real and of fixed size")
+    return kind, first, second
+
+
+def _draw(generator: np.random.Generator, law: tuple[str, Array, Array], kind: Type, count: int) -> Array:
+    name, first, second = law
+    shape = (count, *kind.shape)
+    if name == "normal":
+        return first + second * generator.standard_normal(shape)
+    if name == "uniform":
+        return first + (second - first) * generator.random(shape)
+    low, high = np.log(first), np.log(second)
+    return np.exp(low + (high - low) * generator.random(shape))
