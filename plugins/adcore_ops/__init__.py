@@ -7,6 +7,7 @@ from typing import Any
 
 from adcore.extend import Op, hookimpl
 from adcore_ops import (
+    accurate,
     call,
     cond,
     create,
@@ -28,6 +29,7 @@ from adcore_ops import (
 
 FAMILIES = (
     elementwise,
+    accurate,
     shape,
     slices,
     join,

@@ -1,7 +1,8 @@
 """Elementwise ops: one row each, the ufunc and its partial derivatives dy/dx from (y, *xs).
 
-Values at kinks: 0 at 0 for abs and sign; halves at ties for maximum and minimum; floor, ceil, rint
-and comparisons have derivative zero; x**y is 0 in the direction of y at x = 0, and in that of x at y = 0.
+Values at kinks: 0 at 0 for abs and sign, and at the origin for hypot and arctan2; halves at ties for maximum,
+minimum and logaddexp of equal infinities; floor, ceil, rint and comparisons have derivative zero; x**y is 0 in
+the direction of y at x = 0, and in that of x at y = 0. Poles stay: sqrt and cbrt have the derivative inf at 0.
 Source of the formulas: Abramowitz and Stegun 1972, sections 3.3, 4.1 to 4.6.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from adcore.extend import DTYPE, ZERO, Op, Rule, Sample, Type, along, elementwise, find_op, linear, ufunc_infer
 from adcore.extend import op as define
+from adcore_ops.accurate import cosine, one_minus_square, radius, sech, share
 
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
 ANY, POSITIVE, UNIT, ABOVE_ONE = (-2.0, 2.0), (0.3, 3.0), (-0.9, 0.9), (1.1, 4.0)
@@ -25,27 +27,38 @@ def _by_keyword(node: Any, lower: Any) -> Callable[..., Any]:
     return lambda a, b, out: ufunc(a, b, out=out)
 
 
+def _complex_samples(ufunc: np.ufunc, ranges: Any) -> tuple[Sample, ...]:
+    if "D" * ufunc.nin not in (types.partition("->")[0] for types in ufunc.types):
+        return ()
+    mixed = (Sample(((2, 3), (2, 3)), ranges, dtypes=("float64", "complex128")),) if ufunc.nin == 2 else ()
+    return (Sample(((2, 3),) * ufunc.nin, ranges, dtypes=("complex128",) * ufunc.nin), *mixed)
+
+
 def row(
     ufunc: np.ufunc,
     *partials: Any,
     inside: tuple[float, float] = ANY,
     rule: Rule | None = None,
     name: str = "",
-    samples: tuple[Sample, ...] = (),
 ) -> Op:
-    """An elementwise op that is a ufunc. inside: where its samples are drawn; samples: more of them."""
+    """An elementwise op that is a ufunc. inside: where its samples are drawn; complex ones if it takes them."""
     ranges = (inside,) * ufunc.nin
     shapes = (((2, 3),), ((),)) if ufunc.nin == 1 else (((2, 3), (2, 3)), ((5, 1), (3,)), ((), (7,)))
     return Op(
         f"core::{name or ufunc.__name__}", ufunc, ufunc_infer(ufunc), rule or elementwise(*partials),
         elementwise=True, out=True, numpy=(ufunc,), kernel=_by_keyword if ufunc in (np.maximum, np.minimum) else None,
-        samples=(*(Sample(s, ranges) for s in shapes), *samples), doc=f"np.{ufunc.__name__}, elementwise.",
+        samples=(*(Sample(s, ranges) for s in shapes), *_complex_samples(ufunc, ranges)),
+        doc=f"np.{ufunc.__name__}, elementwise.",
     )  # fmt: skip
 
 
-def ties(chosen: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The partial of maximum or minimum in one input: 1 where it is chosen, halves at ties."""
-    return along(lambda t, y, a, b: np.where(a == b, 0.5 * t, np.where(chosen(a, b), t, 0.0 * t)))  # type: ignore[return-value]
+def _if_chosen(t: Any, y: Any, own: Any, other: Any) -> Any:
+    # the result tells which input was chosen, also where the other one is nan (fmax)
+    return np.where(own == other, 0.5 * t, np.where(y == own, t, 0.0))
+
+
+CHOICE = along(lambda t, y, a, b: _if_chosen(t, y, a, b)), along(lambda t, y, a, b: _if_chosen(t, y, b, a))
+"""The partials of maximum or minimum: 1 where an input is chosen, halves at ties."""
 
 
 def _power_base(y: Any, a: Any, b: Any) -> Any:
@@ -58,27 +71,24 @@ def _power_exponent(y: Any, a: Any, b: Any) -> Any:
     return y * np.log(np.where(a == 0, 1.0, a))
 
 
-COMPLEX = (Sample(((2, 3),), dtypes=("complex128",)),)
+def _complex(x: Any) -> bool:
+    return bool(x.dtype.kind == "c")
 
 
-def _direction(y: Any, x: Any) -> Any:
-    # the conjugate of x / |x|: |x|' = Re(direction * x'); 0 at 0
-    if x.dtype.kind != "c":
-        return np.sign(x)
-    return np.conjugate(x) * np.where(y == 0, 0.0 * y, 1.0 / np.where(y == 0, 1.0, y))
+def _outside(x: Any) -> Any:
+    """|x|, and inf at 0, so that what is divided by it is 0 there."""
+    size = np.abs(x)
+    return np.where(size == 0, np.inf, size)
 
 
-def _absolute_jvp(ts: Any, y: Any, x: Any) -> Any:
-    return np.real(_direction(y, x) * ts[0])
-
-
+# s = x / |x|:  s' = (t - s Re(s~ t)) / |x|; its transpose has s and s~ exchanged. Both halves are stated, so
+# that a real x, where there is no derivative, costs nothing
 def _sign_jvp(ts: Any, y: Any, x: Any) -> Any:
-    # of a complex number, x / |x|: what is left of x' / |x| when its part along x is taken away
-    if x.dtype.kind != "c":
-        return None
-    size = np.absolute(x)
-    turn = ts[0] - y * np.real(np.conjugate(y) * ts[0])
-    return turn * np.where(size == 0, 0.0 * size, 1.0 / np.where(size == 0, 1.0, size))
+    return (ts[0] - y * np.real(np.conjugate(y) * ts[0])) / _outside(x) if _complex(x) else None
+
+
+def _sign_vjp(g: Any, y: Any, x: Any) -> Any:
+    return (g - np.conjugate(y) * np.real(y * g)) / _outside(x) if _complex(x) else None
 
 
 ROWS = [
@@ -104,29 +114,31 @@ ROWS = [
     row(np.sin, lambda y, x: np.cos(x)),
     row(np.cos, along(lambda t, y, x: -(t * np.sin(x)))),
     row(np.tan, lambda y, x: 1.0 + y * y, inside=UNIT),
-    row(np.arcsin, along(lambda t, y, x: t / np.sqrt((1.0 - x) * (1.0 + x))), inside=UNIT),
-    row(np.arccos, along(lambda t, y, x: -t / np.sqrt((1.0 - x) * (1.0 + x))), inside=UNIT),
+    row(np.arcsin, along(lambda t, y, x: t / np.sqrt(one_minus_square(x))), inside=UNIT),
+    row(np.arccos, along(lambda t, y, x: -t / np.sqrt(one_minus_square(x))), inside=UNIT),
     row(np.arctan, along(lambda t, y, x: t / (1.0 + x * x))),
     row(np.sinh, lambda y, x: np.cosh(x)),
     row(np.cosh, lambda y, x: np.sinh(x)),
-    row(np.tanh, lambda y, x: 1.0 - y * y),
-    row(np.arcsinh, along(lambda t, y, x: t / np.hypot(x, 1.0))),
-    row(np.arccosh, along(lambda t, y, x: t / np.sqrt((x - 1.0) * (x + 1.0))), inside=ABOVE_ONE),
-    row(np.arctanh, along(lambda t, y, x: t / ((1.0 - x) * (1.0 + x))), inside=UNIT),
-    row(np.arctan2, lambda y, a, b: b / (a * a + b * b), lambda y, a, b: -a / (a * a + b * b), inside=POSITIVE),
-    row(np.hypot, along(lambda t, y, a, b: t * (a / y)), along(lambda t, y, a, b: t * (b / y)), inside=POSITIVE),
-    row(np.logaddexp, lambda y, a, b: np.exp(a - y), lambda y, a, b: np.exp(b - y)),
-    row(np.logaddexp2, lambda y, a, b: np.exp2(a - y), lambda y, a, b: np.exp2(b - y)),
-    row(np.maximum, ties(np.greater), ties(np.less)),
-    row(np.minimum, ties(np.less), ties(np.greater)),
-    row(np.fmax, ties(np.greater), ties(np.less)),
-    row(np.fmin, ties(np.less), ties(np.greater)),
+    row(np.tanh, lambda y, x: 1.0 - y * y if _complex(x) else np.square(sech(x))),
+    row(np.arcsinh, along(lambda t, y, x: t / (np.sqrt(1.0 + x * x) if _complex(x) else np.hypot(x, 1.0)))),
+    row(np.arccosh, along(lambda t, y, x: t / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))), inside=ABOVE_ONE),
+    row(np.arctanh, along(lambda t, y, x: t / one_minus_square(x)), inside=UNIT),
     row(
-        np.absolute,
-        samples=COMPLEX,  # 0 at 0
-        rule=Rule(jvp=_absolute_jvp, vjp=lambda g, y, x: g * _direction(y, x)),
+        np.arctan2,
+        lambda y, a, b: cosine(b, a) / radius(a, b),
+        lambda y, a, b: -cosine(a, b) / radius(a, b),
+        inside=POSITIVE,
     ),
-    row(np.sign, samples=COMPLEX, rule=Rule(jvp=_sign_jvp)),
+    row(np.hypot, lambda y, a, b: cosine(a, b), lambda y, a, b: cosine(b, a), inside=POSITIVE),
+    row(np.logaddexp, lambda y, a, b: share(a, b), lambda y, a, b: share(b, a)),
+    row(np.logaddexp2, lambda y, a, b: share(a * LN2, b * LN2), lambda y, a, b: share(b * LN2, a * LN2)),
+    row(np.maximum, *CHOICE),
+    row(np.minimum, *CHOICE),
+    row(np.fmax, *CHOICE),
+    row(np.fmin, *CHOICE),
+    # 0 at 0; the pairing has no conjugate, so for a complex x both modes need that of x / |x|
+    row(np.absolute, lambda y, x: np.conjugate(np.sign(x)) if _complex(x) else np.sign(x)),
+    row(np.sign, rule=Rule(jvp=_sign_jvp, vjp=_sign_vjp)),
     row(np.fabs, lambda y, x: np.sign(x)),
     row(np.copysign, along(lambda t, y, a, b: t * np.sign(a) * np.sign(y)), None),
     row(np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b), inside=POSITIVE),
@@ -245,14 +257,6 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
     return a if high is None else np.minimum(a, high)
 
 
-def sinc(x: Any) -> Any:
-    """np.sinc: sin(pi x) / (pi x), and 1 at 0."""
-    angle = np.pi * x
-    safe = np.where(angle == 0, 1.0, angle)
-    # 1 - angle^2/6 has the value and the first two derivatives of sinc at 0
-    return np.where(angle == 0, 1.0 - angle * angle / 6.0, np.sin(safe) / safe)
-
-
 def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """np.round."""
     return np.rint(a) if decimals == 0 else np.rint(a * 10.0**decimals) / 10.0**decimals
@@ -274,7 +278,6 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: where,
     np.clip: clip,
-    np.sinc: sinc,
     np.round: round_,
     np.around: round_,
     np.nan_to_num: nan_to_num,
