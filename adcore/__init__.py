@@ -13,6 +13,7 @@ from adcore.control import check, cond, region, report, scan, while_loop
 from adcore.errors import AdcoreError
 from adcore.files import load, loads
 from adcore.graph import Graph
+from adcore.ode import solve_ivp
 from adcore.opdef import op
 from adcore.tracer import Tracer
 from adcore.vector import vmap
@@ -36,6 +37,7 @@ __all__ = [
     "region",
     "report",
     "scan",
+    "solve_ivp",
     "trace",
     "value_and_grad",
     "vjp",

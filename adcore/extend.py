@@ -65,10 +65,11 @@ from adcore.samples import Sample
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy
 from adcore.trace import Trace, apply, caller, current, op_call
 from adcore.tracer import Tracer, has_tracer
+from adcore.tracing import trace_graph
 from adcore.transform.jvp import jvp
 from adcore.transform.linear import zeros
 from adcore.transform.simplify import simplify
-from adcore.transform.splice import closed, pruned, splice
+from adcore.transform.splice import call_graph, closed, pruned, splice
 from adcore.transform.split import Split, split
 from adcore.transform.vjp import vjp
 from adcore.transform.vmap import broadcast_batch, depends, vmap

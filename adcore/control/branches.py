@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from adcore.control.captures import aligned, joined
 from adcore.control.statements import Plain, out_of
 from adcore.errors import InputError
 from adcore.graph import Graph, Value
@@ -16,7 +16,7 @@ from adcore.trace import Trace, array_type, caller, current
 from adcore.tracer import Tracer
 from adcore.tracing import is_leaf, trace_graph
 from adcore.transform.splice import closed, splice
-from adcore.tree import Tree, flatten, paths, unflatten
+from adcore.tree import flatten, paths, unflatten
 
 
 def cond(p: Any, f: Callable[..., Any], g: Callable[..., Any], *xs: Any) -> Any:
@@ -46,9 +46,9 @@ def cond(p: Any, f: Callable[..., Any], g: Callable[..., Any], *xs: Any) -> Any:
         for a, b in zip(*(graph.outputs for graph, _ in traced), strict=True)
     ]
     plains = [_with_checks_of_both(traced, i, dtypes) for i in (0, 1)]
-    captured = list(dict.fromkeys(v for _, found in traced for v in found))
+    captured = joined([found for _, found in traced])
     yes, no = (
-        _aligned(plain.graph, len(leaves), found, captured) for plain, (_, found) in zip(plains, traced, strict=True)
+        aligned(plain.graph, len(leaves), found, captured) for plain, (_, found) in zip(plains, traced, strict=True)
     )
     args = [trace.wrap(trace.lift(x)) for x in leaves] + [trace.wrap(v) for v in captured]
     found = find_op("core::cond")(p, *args, yes=yes, no=no)
@@ -103,12 +103,3 @@ def _with_checks_of_both(traced: list[tuple[Graph, list[Value]]], i: int, dtypes
 def _quiet(trace: Trace, v: Value, ok: bool) -> Value:
     t = array_type(v)
     return trace.constant(np.full(t.shape, ok, t.dtype))
-
-
-def _aligned(graph: Graph, own: int, has: list[Value], wanted: list[Value]) -> Graph:
-    """The branch made to take everything that either captured."""
-    inside = dict(zip(has, graph.inputs[own:], strict=True))
-    inputs = (*graph.inputs[:own], *(inside.get(v) or Value(v.type) for v in wanted))
-    tree = Tree("tuple", (), (Tree("tuple", (), (Tree("leaf"),) * len(inputs)), Tree("dict")))
-    names = tuple(f"in{i}" for i in range(len(inputs)))
-    return replace(graph, inputs=inputs, input_names=names, in_tree=tree, signature=())

@@ -7,11 +7,12 @@ a step hold for every step: they are carried along, and the first that fails is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from adcore.control.captures import aligned, joined
 from adcore.control.statements import Plain, out_of
 from adcore.errors import InputError
 from adcore.graph import Graph, Value
@@ -94,7 +95,11 @@ def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], init: Any
         raise InputError(
             f"the condition of a while loop gave {shown}", f"in {_name(cond)}, at {caller()}", "give one bool"
         )
-    step, test, consts = _shared_constants(step, test, len(first), len(loop.first), loop.captured, needed, trace)
+    of_step = [x._read() for x in loop.captured]
+    wanted = joined([of_step, needed])
+    step = aligned(step, len(first), of_step, wanted)
+    test = aligned(test, len(loop.first), needed, wanted, step.inputs[len(loop.first) : len(first)])
+    consts = [trace.wrap(v) for v in wanted]
     found = find_op("core::while_loop")(*first, *consts, cond=test, step=step, carries=len(first), trails=())
     carry, _ = loop.results(trace, found[: len(first)], len(first))
     return unflatten(loop.tree, carry)
@@ -205,23 +210,6 @@ class _Loop:
 
 def _zeros(v: Value) -> Any:
     return np.zeros(array_type(v).shape, array_type(v).dtype)
-
-
-def _shared_constants(
-    step: Graph, test: Graph, carries: int, own: int, of_step: list[Any], of_test: list[Value], trace: Trace
-) -> tuple[Graph, Graph, list[Any]]:
-    """Step and condition made to take the same inputs: all carries, then what either captured."""
-    only = [v for v in of_test if v not in [x._read() for x in of_step]]
-    known = [x._read() for x in of_step] + only
-    unused = [Value(v.type) for v in step.inputs[own:carries]]
-    inside = dict(zip(of_test, test.inputs[own:], strict=True))
-    consts = [inside.get(v) or Value(v.type) for v in known]
-    names = [f"in{i}" for i in range(carries + len(known))]
-    tree = Tree("tuple", (), (Tree("tuple", (), (Tree("leaf"),) * len(names)), Tree("dict")))
-    shape: dict[str, Any] = {"input_names": tuple(names), "in_tree": tree, "signature": ()}
-    step = replace(step, inputs=(*step.inputs, *(Value(v.type) for v in only)), **shape)
-    test = replace(test, inputs=(*test.inputs[:own], *unused, *consts), **shape)
-    return step, test, [*of_step, *(trace.wrap(v) for v in only)]
 
 
 def _arrays(tree: Any) -> Any:

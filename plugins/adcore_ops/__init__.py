@@ -17,6 +17,7 @@ from adcore_ops import (
     join,
     linalg,
     matmul,
+    ode,
     pad,
     picking,
     reduce,
@@ -46,6 +47,7 @@ FAMILIES = (
     while_loop,
     cond,
     trail,
+    ode,
 )
 
 
@@ -59,3 +61,9 @@ def adcore_register_ops() -> Iterable[Op]:
 def adcore_register_functions() -> Mapping[Any, Callable[..., Any]]:
     """The NumPy functions that are made of ops."""
     return {key: function for family in FAMILIES for key, function in getattr(family, "FUNCTIONS", {}).items()}
+
+
+@hookimpl
+def adcore_register_steppers() -> Mapping[str, Any]:
+    """The methods of solve_ivp."""
+    return {stepper.name: stepper for stepper in ode.STEPPERS}

@@ -85,12 +85,12 @@ class Back:
         for i in active:
             g = gs[i] if gs[i] is not None else zeros(trace, step.outputs[i].type)
             wiring.carry(self.bars[i], self.grads[i], g, fed[i])
-        with inner:
-            for i in self.grads:
-                if fed[i] in self.parts.cuts[3]:
-                    so_far = Value(step.inputs[i].type)
+        for i in self.grads:
+            if fed[i] in self.parts.cuts[3]:
+                so_far = Value(step.inputs[i].type)
+                with inner:
                     total = add(inner.wrap(so_far), inner.wrap(self.grads[i]))._read()
-                    wiring.carry(so_far, total, zeros(trace, so_far.type), fed[i])
+                wiring.carry(so_far, total, zeros(trace, so_far.type), fed[i])
 
     def _scanned(self, wiring: _Wiring, gs: Sequence[Any], xs: Sequence[Any]) -> int:
         """Scanned: cotangents of ys, and scanned arrays that the step reads again."""

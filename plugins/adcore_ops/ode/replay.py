@@ -1,0 +1,189 @@
+"""The realised mesh run again as a loop of the graph: the discrete derivative of an integration.
+
+Forward or reverse, to any order, this is the exact derivative of the scheme on the steps that were taken.
+The mesh is read back as fractions of segments, so the times of start, end, jumps and observations have
+their derivatives too. An event step gets its length from two Newton steps on the event function: they
+change nothing in the value, and carry the derivative of the event time to second order.
+
+Source: Hairer, Norsett and Wanner 1993, section II.6, for sensitivities of a scheme; Griewank and Walther
+2008, section 15.3, for the derivative of an implicit function by Newton steps at its solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from adcore.extend import (
+    Graph,
+    Node,
+    Taped,
+    Trace,
+    Trail,
+    Type,
+    Value,
+    call_graph,
+    closed,
+    cond,
+    current,
+    jvp,
+    op_call,
+    trace_graph,
+    vmap,
+    while_loop,
+)
+from adcore.extend import vjp as reverse
+from adcore_ops.ode.lanes import one_lane
+
+scan = op_call("core::scan")
+OUTPUTS = 5  # y_eval, y1, t1, event times, event states: what may have a derivative
+STEP_COUNT = Type(np.dtype(np.int64), ())
+STEPS, MESH = 10, 11  # places of the number of steps and of the mesh among the outputs of the op
+
+
+def jvp_by_replay(ts: Any, y: Any, *xs: Any, **p: Any) -> Any:
+    """Tangents of the outputs, carried along the realised mesh."""
+    trace = current()
+    assert trace is not None
+    wrt = [i for i, t in enumerate(ts) if t is not None]
+    made = jvp(replay_graph(p, [x._value for x in xs], y[MESH]._value), wrt)
+    found = call_graph(trace, made, [*xs, y[STEPS], y[MESH], *(ts[i] for i in wrt)])
+    return (*found[OUTPUTS:], *(None,) * (len(y) - OUTPUTS))
+
+
+def tape_by_replay(node: Node, active: tuple[bool, ...]) -> Taped:
+    """Cotangents of the inputs, by running the realised mesh again and going back along it."""
+    wrt = [i for i, a in enumerate(active) if a]
+    made = reverse(replay_graph(node.params, node.inputs, node.outputs[MESH]), wrt)
+
+    def record(gs: Any, y: Any, xs: Any, residuals: Any) -> Any:
+        trace = current()
+        assert trace is not None
+        bars = [g if g is not None else np.zeros_like(v) for g, v in zip(gs[:OUTPUTS], y, strict=False)]
+        found = call_graph(trace, made, [*xs, y[STEPS], y[MESH], *bars])[OUTPUTS:]
+        by_input = dict(zip(wrt, found, strict=True))
+        return tuple(by_input.get(i) for i in range(len(xs)))
+
+    return Taped(dict(node.params), (), record)
+
+
+def replay_graph(p: Any, inputs: Sequence[Value], mesh: Value) -> Graph:
+    """(inputs of the op, number of steps, mesh) -> the outputs that may have a derivative, by replay."""
+    lanes = p["lanes"]
+    inner = Trace()
+    types = [one_lane(v.type, lanes, bits) for v, bits in zip(inputs, p["batched"], strict=True)]
+    record = tuple(t.with_shape(t.shape[len(lanes) :]) for t in mesh.type.record)  # type: ignore[union-attr]
+    values = [Value(t) for t in (*types, STEP_COUNT, Trail(record, None))]
+    with inner:
+        y0, t0, t1, t_eval, jumps, *consts, steps, path = [inner.wrap(v) for v in values]
+        found = [inner.lift(x) for x in _replayed(p, y0, t0, t1, t_eval, jumps, consts, steps, path)]
+    names = [f"in{i}" for i in range(len(values))]
+    graph = closed(inner, values, names, found, [f"out{i}" for i in range(OUTPUTS)], name="replay")
+    for k in range(len(lanes)):  # the innermost lane axis first
+        flags = [bool(bits >> k & 1) for bits in p["batched"]]
+        graph = vmap(graph, [*flags, True, True], lanes[len(lanes) - 1 - k])
+    return graph
+
+
+def _replayed(
+    p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, consts: Sequence[Any], steps: Any, mesh: Any
+) -> tuple[Any, ...]:
+    """(y_eval, y1, t1, event times, event states) by running the steps of the mesh again."""
+    trace = current()
+    assert trace is not None
+    n, m, events, slots = y0.shape[0], t_eval.shape[0], len(p["events"]), len(p["events"]) * p["max_events"]
+    points = np.concatenate([jumps, np.reshape(t1, (1,))])
+    nothing = np.zeros_like(y0, shape=()) + np.nan
+    first = [y0, t0, t0, np.broadcast_to(nothing, (m, n))]
+    first += [np.broadcast_to(np.zeros_like(t0) + np.nan, (slots,)), np.broadcast_to(nothing, (slots, n))]
+
+    def step(*args: Any) -> tuple[Any, ...]:
+        return _step(p, args[: len(first)], args[-2], args[-1], points, t_eval, consts)
+
+    record = [trace.wrap(Value(t)) for t in mesh._value.type.record]
+    graph, captured = trace_graph(step, [*(trace.wrap(Value(x._type)) for x in first), *record], name="replayed step")
+    at = len(first) + len(record)  # a loop without length takes the number of its steps as first constant
+    graph = replace(
+        graph, inputs=(*graph.inputs[:at], Value(STEP_COUNT), *graph.inputs[at:]),
+        input_names=tuple(f"in{i}" for i in range(len(graph.inputs) + 1)),
+    )  # fmt: skip
+    found = scan(
+        *first, mesh, steps, *(trace.wrap(v) for v in captured),
+        step=graph, length=None, carries=len(first), scanned=0, trails=(), reverse=False,
+    )  # fmt: skip
+    y1, _, end, observed, times, states = found
+    shape = (events, p["max_events"])
+    return observed, y1, end, np.reshape(times, shape), np.reshape(states, (*shape, n))
+
+
+def _step(
+    p: Any, carry: Sequence[Any], reals: Any, ints: Any, points: Any, t_eval: Any, consts: Sequence[Any]
+) -> tuple[Any, ...]:
+    """One step of the mesh: carry is y, start of the segment, now, observations, event times and states."""
+    y, start, _, observed, times, states = carry
+    event, segment, low, high, slot, reset = [ints[i] for i in range(6)]
+    span = _pick(points, segment) - start
+    t, h = start + reals[0] * span, reals[1] * span
+    if p["events"]:
+        h = cond(event >= 0, lambda h: _event_length(p, event, t, h, y, consts), lambda h: h, h)
+    y1, *_, stages, _ = _inline(p["step"], [t, h, y, *consts])
+    if t_eval.shape[0]:
+        observed = _observe(p, low, high, t_eval, observed, t, h, y, y1, stages, consts)
+    arrives = np.logical_and(event < 0, reals[0] + reals[1] == 1.0)
+    now = np.where(arrives, start + span, t + h)
+    if p["events"]:
+        times, states = cond(
+            event >= 0,
+            lambda times, states: (_put(times, slot, now), _put(states, slot, y1)), lambda *both: both, times, states,
+        )  # fmt: skip
+    for i, graph in enumerate(p["resets"]):
+        y1 = cond(reset == i, lambda y1, g=graph: _inline(g, [now, y1, *consts])[0], lambda y1: y1, y1)
+    start = np.where(np.logical_or(event >= 0, reset >= 0), now, start)
+    return y1, start, now, observed, times, states
+
+
+def _event_length(p: Any, event: Any, t: Any, h: Any, y: Any, consts: Sequence[Any]) -> Any:
+    """The length of the step that ends at the event, by two Newton steps from the length that was found."""
+    for _ in range(2):
+        y1 = _inline(p["step"], [t, h, y, *consts])[0]
+        value = rate = None
+        for i, graph in enumerate(p["events"]):
+            c, d = _inline(graph, [t + h, y1, *consts])
+            value, rate = (c, d) if value is None else (np.where(event == i, c, value), np.where(event == i, d, rate))
+        h = h - value / rate
+    return h
+
+
+def _observe(
+    p: Any, low: Any, high: Any, t_eval: Any, observed: Any, t: Any, h: Any, y: Any, y1: Any, stages: Any,
+    consts: Sequence[Any],
+) -> Any:  # fmt: skip
+    """The observations from low to high, by the interpolant."""
+
+    def body(carry: Any) -> Any:
+        i, observed = carry
+        moves = h != 0
+        theta = np.where(moves, (_pick(t_eval, i) - t) / np.where(moves, h, 1.0), 0.0)
+        return i + 1, _put(observed, i, _inline(p["dense"], [t, h, y, y1, stages, theta, *consts])[0])
+
+    return while_loop(lambda carry: carry[0] < high, body, (low, observed))[1]
+
+
+def _inline(graph: Graph, args: Sequence[Any]) -> list[Any]:
+    trace = current()
+    assert trace is not None
+    return call_graph(trace, graph, args)
+
+
+def _pick(x: Any, i: Any) -> Any:
+    """x[i] for an index that is a value."""
+    return np.sum(np.where(np.equal(np.arange(x.shape[0]), i), x, np.zeros_like(x, shape=())))
+
+
+def _put(x: Any, i: Any, value: Any) -> Any:
+    """x with x[i] = value, for an index that is a value."""
+    here = np.equal(np.arange(x.shape[0]), i)
+    return np.where(np.reshape(here, (x.shape[0], *(1,) * (x.ndim - 1))), value, x)

@@ -1,0 +1,95 @@
+"""A Runge-Kutta method as data, and the step that it makes.
+
+    k_i = f(t + c_i h, y + h sum_j a_ij k_j)       y1 = y + h sum_i b_i k_i
+    y(theta) = y + h sum_i k_i sum_j p_ij theta^(j+1)      0 <= theta <= 1
+
+Source: Hairer, Norsett and Wanner 1993, "Solving Ordinary Differential Equations I", sections II.1, II.4, II.6.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+Field = Callable[[Any, Any], Any]
+"""f(t, y): the right-hand side."""
+
+
+class Stepper(ABC):
+    """One step of a one-step method, written in NumPy: on traced values it builds the step as a graph.
+
+    name: as written in `method=`. order: of the step. error_order: of what the error estimate falls with.
+    A stranger's stepper comes through the hook `adcore_register_steppers`.
+    """
+
+    name: str
+    order: int
+    error_order: int
+    implicit: ClassVar[bool] = False
+
+    @abstractmethod
+    def step(self, f: Field, t: Any, h: Any, y: Any) -> tuple[Any, tuple[Any, ...], Any]:
+        """(y1, error estimates, stages): the state after the step; estimates of its error, none for a
+        method of fixed steps; what `dense` needs, stacked along a leading axis."""
+
+    @abstractmethod
+    def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
+        """The state at t + theta h, of about the order of the step."""
+
+
+def combine(weights: Sequence[float], ks: Sequence[Any]) -> Any:
+    """sum_i weights_i ks_i, without the zeros; at least one is none."""
+    first, *rest = [w * k for w, k in zip(weights, ks, strict=False) if w]
+    return sum(rest, first)
+
+
+@dataclass(frozen=True, slots=True)
+class Tableau(Stepper):
+    """An explicit Runge-Kutta method.
+
+    a: rows of coefficients, the first row empty. b, c: weights and nodes, of as many stages as `a` has rows.
+    errors: weights of the estimates, each of the stages; none: for fixed steps only.
+    dense_weights: p_ij, one row per stage, for the stages of `more` too. more: rows and nodes of further
+    stages that only `dense` needs.
+    """
+
+    name: str
+    order: int
+    error_order: int
+    a: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
+    c: tuple[float, ...]
+    dense_weights: tuple[tuple[float, ...], ...]
+    errors: tuple[tuple[float, ...], ...] = ()
+    more: tuple[tuple[tuple[float, ...], float], ...] = ()
+
+    def step(self, f: Field, t: Any, h: Any, y: Any) -> tuple[Any, tuple[Any, ...], Any]:
+        """One step; where the last stage is the next first one, its row is b and is not summed again."""
+        ks: list[Any] = []
+        at: Any = y
+        for row, c in zip(self.a, self.c, strict=True):
+            at = y + h * combine(row, ks) if any(row) else y
+            ks.append(f(t + c * h if c else t, at))
+        fsal = len(self.a) > 1 and self.a[-1] == self.b[: len(self.a) - 1] and self.c[-1] == 1.0
+        y1 = at if fsal else y + h * combine(self.b, ks)
+        return y1, tuple(h * combine(e, ks) for e in self.errors), np.stack(ks)
+
+    def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
+        """The interpolant of the method."""
+        ks = [stages[i] for i in range(len(self.a))]
+        for row, c in self.more:
+            ks.append(f(t + c * h, y + h * combine(row, ks)))
+        first, *rest = [theta * polynomial(p, theta) * k for p, k in zip(self.dense_weights, ks, strict=True) if any(p)]
+        return y + h * sum(rest, first)
+
+
+def polynomial(coefficients: Sequence[float], x: Any) -> Any:
+    """c_0 + c_1 x + ... by Horner's rule."""
+    value: Any = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        value = value * x + c
+    return value
