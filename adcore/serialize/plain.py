@@ -45,22 +45,25 @@ def label(x: Any, bad: Damaged) -> str:
     return x
 
 
-TEMPLATES = "write it as text with {0}, {1:.3g}, ... for the values that it shows"
+TEMPLATES = "write it as text with {}, or {0:.3g}, for the values that it shows; {{ is a brace"
 PLACE = re.compile(r"[0-9]{1,3}\Z")
 FORMAT = re.compile(r"(\.?\d{1,2})?[defgrs]?\Z")
 
 
 def template(x: Any, shown: int, bad: Damaged) -> str:
-    """The message of a check: fields are numbers below `shown`, so that to fill it in reads nothing else."""
+    """The message of a check: fields are `{}` or numbers below `shown`, so to fill it in reads nothing else."""
     if type(x) is not str or not x.replace("\n", "").isprintable():
         raise bad(f"{x!r:.80} is no message of a check")
     try:
         fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(x) if name is not None]
     except ValueError:
-        fields = [("", "", None)]
-    for name, spec, how in fields:
-        if not (PLACE.match(name) and int(name) < shown and FORMAT.match(spec or "") and how is None):
-            raise bad(f"{x!r:.80} shows more than the {shown} values of its check")
+        raise bad(f"{x!r:.80} has braces that enclose no field") from None
+    names = [name for name, _, _ in fields]
+    counted = [str(i) for i in range(len(names))] if not any(names) else names
+    if not all(PLACE.match(n) and int(n) < shown for n in counted):
+        raise bad(f"{x!r:.80} has fields for other than the {shown} values of its check")
+    if not all(FORMAT.match(spec or "") and how is None for _, spec, how in fields):
+        raise bad(f"{x!r:.80} has a field that is more than a place and a precision")
     return x
 
 
