@@ -18,6 +18,8 @@ from adcore.graph import Graph, Value, check
 from adcore.plan.steps import Plan, default_plan
 from adcore.select import Which, select_inputs, select_outputs
 from adcore.settings import choose
+from adcore.sizes import at, fitted, lifted, trace_sized
+from adcore.sizes import static as numbered
 from adcore.strategy import Budget, Choice, Request
 from adcore.trace import Trace, current
 from adcore.tracer import Tracer
@@ -31,12 +33,17 @@ from adcore.tree import Tree, flatten, unflatten
 # --- tracing -------------------------------------------------------------------------------------
 
 
-def trace(f: Callable[..., Any], *examples: Any, static: Sequence[str] = (), **named: Any) -> Graph:
+def trace(
+    f: Callable[..., Any], *examples: Any, static: Sequence[str] = (), dims: Mapping[str, Any] | None = None,
+    **named: Any,
+) -> Graph:  # fmt: skip
     """The graph of f at arguments of the examples' types. Values of the examples do not matter.
 
     examples, named: arrays, numbers, and nested dicts, tuples, lists, NamedTuples or dataclasses of
     them; each number and array becomes an input. static: names of arguments that are kept as they
     are (a loop count, a flag). Strings, None and functions are always static.
+    dims: names of sizes, by argument or path, one per axis: {"x": ("n", 3), "params.w": (3, "2*n+1")}.
+    The graph then serves arrays of all sizes, see `graph.at`.
     Raises TraceError, with the line in f, where Python asks a traced value for its number.
 
     >>> import numpy as np
@@ -47,6 +54,8 @@ def trace(f: Callable[..., Any], *examples: Any, static: Sequence[str] = (), **n
     if isinstance(f, Graph):
         return f
     args, kwargs = bound(f, examples, named)
+    if dims is not None:
+        return trace_sized(f, lambda a, k: trace(f, *a, static=static, **k), args, kwargs, dims)
     if static:
         return _with_static(f, args, kwargs, static)
     graph, captured = trace_graph(f, args, kwargs)
@@ -134,7 +143,8 @@ class _Derivative:
         """The nested result at these arguments and seeds (tangents, cotangents, vectors)."""
         if isinstance(self.f, Graph):
             leaves = leaves_of(self.f, args, kwargs)
-            found = self.known.get(None) or self.known.setdefault(None, self._make(self.f, []))
+            graph = fitted(self.f, leaves)
+            found = self.known.get(graph) or self.known.setdefault(graph, self._make(graph, []))
             return self._run(found, [*leaves, *seeds])
         args, kwargs = bound(self.f, args, kwargs)
         leaves, rebuild, key = _moving(args, kwargs, self.wrt)
@@ -383,7 +393,8 @@ def vjp(f: Callable[..., Any], *primals: Any, **options: Any) -> tuple[Any, Call
     o = _options(options)
     outer = current()
     if isinstance(f, Graph):
-        graph, captured, leaves = f, [], leaves_of(f, primals, {})
+        leaves = leaves_of(f, primals, {})
+        graph, captured = fitted(f, leaves), []
     else:
         args, kwargs = bound(f, primals, {})
         leaves, rebuild, _ = _moving(args, kwargs, None)
@@ -479,6 +490,8 @@ def differentiate(
     >>> differentiate(differentiate(g, "grad", wrt=0), "grad", wrt=0)(2.0)
     np.float64(12.0)
     """
+    if graph.dims:
+        return lifted(lambda g: differentiate(g, kind, wrt, of, strategy, **options), graph)
     chosen = select_inputs(graph, wrt)
     request = Request(kind, chosen.positions, select_outputs(graph, of))
     o = _options({"strategy": strategy, **options})
@@ -501,6 +514,7 @@ def plan(
     >>> plan(g).cost.peak_bytes
     16072
     """
+    numbered(graph, "a plan")
     choice = choose(graph, None, strategy, memory, snapshots, config)
     made: Plan = choice.strategy.schedule(simplify(graph), choice.budget)
     return made
@@ -508,6 +522,7 @@ def plan(
 
 def compile_graph(graph: Graph, plan: Plan | None = None, backend: str | None = None, **options: Any) -> Any:
     """A program of a graph: called with the inputs as arrays, in order."""
+    numbered(graph, "a program")
     if plan is not None:
         return program_of(plan.graph, backend, lambda g: plan)
     if options:
@@ -516,7 +531,7 @@ def compile_graph(graph: Graph, plan: Plan | None = None, backend: str | None = 
     return program_of(graph, backend)
 
 
-_graph.doors.update(call=call, compile=compile_graph)
+_graph.doors.update(call=call, compile=compile_graph, at=at)
 
 __all__ = [
     "Budget", "DifferentiationError", "default_plan", "differentiate", "grad", "hessian", "hvp", "jacobian", "jvp",

@@ -13,6 +13,7 @@ from adcore.config import config
 from adcore.errors import InputError
 from adcore.graph import Graph
 from adcore.plan.steps import Plan, default_plan
+from adcore.sizes import fitted
 from adcore.trace import current
 from adcore.tracer import Tracer
 from adcore.tracing import is_leaf
@@ -83,7 +84,7 @@ def _explain_nesting(graph: Graph, tree: Tree, names: Sequence[str]) -> None:
 def call(graph: Graph, *args: Any, **kwargs: Any) -> Any:
     """The graph at these arguments: recorded if any is traced, else run."""
     leaves = leaves_of(graph, args, kwargs)
-    return unflatten(graph.out_tree, run_leaves(graph, leaves))
+    return unflatten(graph.out_tree, run_leaves(fitted(graph, leaves), leaves))
 
 
 def run_leaves(graph: Graph, leaves: Sequence[Any], program: Program | None = None) -> list[Any]:

@@ -50,6 +50,7 @@ from adcore.params import (
     SHAPE,
     SIZE,
     STR,
+    TYPE,
     Kind,
     many,
     optional,

@@ -18,7 +18,7 @@ import numpy as np
 
 from adcore.errors import OpError
 from adcore.graph import Graph
-from adcore.types import DTYPES, Dim
+from adcore.types import DTYPES, Dim, Type
 
 INT64 = range(-(2**63), 2**63)
 
@@ -67,8 +67,23 @@ def _pack_size(x: Any) -> Any:
 def _unpack_size(x: Any) -> Any:
     if isinstance(x, list):
         terms, constant = x
-        return Dim(tuple((_str(n), _int(c)) for n, c in terms), _int(constant))
+        return sum((Dim.named(_str(n)) * _int(c) for n, c in terms), _int(constant))
     return _int(x)
+
+
+def _type(x: Any) -> Type:
+    if not isinstance(x, Type):
+        raise TypeError(f"the type of an array is needed, not {x!r}")
+    return x
+
+
+def _pack_type(t: Type) -> Any:
+    return [t.dtype.name, [_pack_size(n) for n in t.shape]]
+
+
+def _unpack_type(x: Any) -> Type:
+    dtype, shape = x
+    return Type(_dtype(_str(dtype)), tuple(map(_unpack_size, shape)))
 
 
 def _bool(x: Any) -> bool:
@@ -112,6 +127,7 @@ BOOL = Kind("bool", _bool, _same, _same, _bool)
 FLOAT = Kind("float", _float, _float_bits, _float_bits, lambda b: struct.unpack("<d", b)[0])
 STR = Kind("str", _str, _same, _same, _str)
 DTYPE = Kind("dtype", _dtype, lambda d: d.name, lambda d: d.name, _dtype)
+TYPE = Kind("type", _type, _same, _pack_type, _unpack_type, shape_like=True)
 GRAPH = Kind("graph", _graph, id, _same, _graph, graphs=True)
 
 

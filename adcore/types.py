@@ -59,6 +59,8 @@ class Dim:
     __radd__ = __add__
 
     def __mul__(self, factor: int) -> Dim:
+        if not isinstance(factor, int):
+            return NotImplemented
         return Dim(tuple((k, c * factor) for k, c in self.terms if factor), self.constant * factor)
 
     __rmul__ = __mul__

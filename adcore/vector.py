@@ -10,6 +10,7 @@ import numpy as np
 from adcore.errors import InputError
 from adcore.evaluate import leaves_of, run_leaves
 from adcore.graph import Graph, Value
+from adcore.sizes import fitted
 from adcore.trace import current
 from adcore.tracing import bound, input_type, is_leaf, trace_graph
 from adcore.transform.simplify import simplify
@@ -81,7 +82,8 @@ def _core_graph(f: Any, args: Sequence[Any], leaves: list[Any], flags: list[bool
     """The graph of f for one case, and what it captures of an outer trace."""
     if isinstance(f, Graph):
         leaves_of(f, args, {})
-        return f, []
+        shapes = [np.shape(x)[1:] if b else np.shape(x) for x, b in zip(leaves, flags, strict=True)]
+        return fitted(f, [np.broadcast_to(0.0, shape) for shape in shapes]), []
     _, tree = flatten(tuple(args), is_leaf)
     types = [input_type(x, "an argument") for x in leaves]
     cores = [Type(t.dtype, t.shape[1:]) if b else t for t, b in zip(types, flags, strict=True)]

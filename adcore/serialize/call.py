@@ -6,7 +6,7 @@ are trusted, what they are given is not; so whatever they raise is the file's er
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from adcore.params import Kind, normalise
 from adcore.registry import Op, result_types
 from adcore.serialize.cursor import pack
 from adcore.serialize.limits import Limits, keep
-from adcore.serialize.plain import Damaged, integer, row, rows
+from adcore.serialize.plain import Damaged, dim_names, integer, row, rows
 from adcore.serialize.tables import FileOp, Table
 from adcore.types import AnyType, Type
 
@@ -44,10 +44,12 @@ class Call:
 
 
 def read_call(
-    x: Any, ops: Table[FileOp], types: Table[AnyType], graphs: Sequence[Body], limits: Limits, bad: Damaged
-) -> Call:
-    """One call from its record, with types that its op infers.
+    x: Any, dims: Collection[str], ops: Table[FileOp], types: Table[AnyType], graphs: Sequence[Body], limits: Limits,
+    bad: Damaged,
+) -> Call:  # fmt: skip
+    """One call from its record, with types that its op infers; where sizes are named, `graph.at` infers them.
 
+    dims: the names of sizes that may occur.
     Raises: FileFormatError. A call of an op that is not here is given back with its problem.
     """
     which, packed, ins, outs = row(x, 4, bad)
@@ -65,7 +67,10 @@ def read_call(
         for i, step in enumerate(known.steps):
             params = _upgraded(step, params, f"{op.name} version {known.version + i}")
         params = normalise(op.name, dict(op.params), params)
-        found = _inferred(op, taken, params, limits)
+        named = dim_names((*taken, *made, *params.values()))
+        if not named <= set(dims):
+            raise bad(f"{op.name} has the size {sorted(named - set(dims))[0]}, which its graph does not know")
+        found = made if named else _inferred(op, taken, params, limits)
     except AdcoreError as e:
         raise bad(e.what) from None
     if found != made:

@@ -20,7 +20,7 @@ from adcore.serialize.container import Container, damaged, mapped, unpack
 from adcore.serialize.cursor import Cursor
 from adcore.serialize.limits import DEFAULT, Limits, keep
 from adcore.serialize.notes import Notes, read_notes
-from adcore.serialize.plain import INLINE, has_dim, integer, label, row, rows, template, unpack_tree, word
+from adcore.serialize.plain import INLINE, dim_names, has_dim, integer, label, row, rows, template, unpack_tree, word
 from adcore.serialize.tables import read_ops, read_tensors, read_types
 from adcore.serialize.write import remember
 from adcore.tree import Tree
@@ -128,6 +128,7 @@ class GraphReader:
     def __init__(self, file: Reader, place: int) -> None:
         self.file, self.place = file, place
         self.name = file.notes.names[place]
+        self.dims: tuple[str, ...] = ()
         self.values: list[Value] = []
         self.children: dict[int, None] = {}
         self.calls: list[Call] = []
@@ -141,7 +142,9 @@ class GraphReader:
         """The graph, and how large it is."""
         cursor, bad = self.file.cursor, self.bad
         cursor.array(length=11)
-        dims = self._labels(cursor.record())
+        self.dims = dims = self._labels(cursor.record())
+        if len(set(dims)) != len(dims):
+            raise bad("a size is named twice")
         inputs = self._by_name(self._input)
         in_tree = self._tree(len(inputs))
         if in_tree.kind != "tuple" or [c.kind for c in in_tree.children] != ["tuple", "dict"]:
@@ -206,7 +209,9 @@ class GraphReader:
 
     def _input(self, x: Any) -> tuple[str, Value]:
         name, t = row(x, 2, self.bad)
-        self._new(self.file.types.at(t, self.bad))
+        made = self._new(self.file.types.at(t, self.bad)).type
+        if not dim_names(made) <= set(self.dims):
+            raise self.bad(f"an input of type {made} has a size that its graph does not know")
         return label(name, self.bad), self._value(len(self.values) - 1)
 
     def _named(self, x: Any) -> tuple[str, Value]:
@@ -252,7 +257,7 @@ class GraphReader:
             if raw in seen:
                 raise self.bad("a call stands there twice")
             seen.add(raw)
-            self.calls.append(read_call(x, file.ops, file.types, file.known, file.limits, self.bad))
+            self.calls.append(read_call(x, self.dims, file.ops, file.types, file.known, file.limits, self.bad))
 
     def _nodes(self, sources: Sequence[Source | None]) -> tuple[Node, ...]:
         """The nodes: each makes a call and reads values that are there already."""
@@ -294,6 +299,8 @@ class GraphReader:
             where = f"{self.file.where}, node {node} of graph {self.name} ({source or 'source unknown'})"
             raise type(call.problem)(call.problem.what, where, call.problem.instead)
         for body in call.bodies:
+            if not set(self.file.known[body].graph.dims) <= set(self.dims):
+                raise self.bad("a sub-graph has a size that its graph does not know")
             self.children[body] = None
             self.depth = max(self.depth, self.file.known[body].depth + 1)
         keep(self.file.limits, "depth", self.depth, self.file.where)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from adcore.errors import AdcoreError, FileFormatError, UnknownOpError
-from adcore.params import BOOL, DTYPE, FLOAT, GRAPH, GRAPHS, INT, SIZE, STR, Kind, many, optional
+from adcore.params import BOOL, DTYPE, FLOAT, GRAPH, GRAPHS, INT, SIZE, STR, TYPE, Kind, many, optional
 from adcore.registry import Op, doors, find_op, registry
 from adcore.serialize.container import damaged, tensor_spans
 from adcore.serialize.cursor import Cursor
@@ -22,7 +22,7 @@ from adcore.serialize.plain import INLINE, Damaged, integer, label, row, rows, u
 from adcore.types import AnyType, Trail
 
 T = TypeVar("T")
-KINDS = {kind.name: kind for kind in (INT, SIZE, BOOL, FLOAT, STR, DTYPE, GRAPH)}
+KINDS = {kind.name: kind for kind in (INT, SIZE, BOOL, FLOAT, STR, DTYPE, TYPE, GRAPH)}
 
 
 @dataclass(slots=True)

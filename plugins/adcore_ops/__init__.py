@@ -23,6 +23,7 @@ from adcore_ops import (
     reduce,
     scan,
     shape,
+    sized,
     slices,
     trail,
     while_loop,
@@ -48,6 +49,7 @@ FAMILIES = (
     cond,
     trail,
     ode,
+    sized,
 )
 
 

@@ -11,16 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import SIZE, Kind, Node, Op, RuleError, Trace, Trail, Type, Value, closed, find_op, linear, vmap
+from adcore.extend import SIZE, TYPE, Node, Op, RuleError, Trace, Trail, Value, closed, find_op, linear, many, vmap
 from adcore_ops.control_samples import ADD_TRAILS_SAMPLES, ZERO_TRAIL_SAMPLES
 
-TYPES = Kind(
-    "type*",
-    tuple,
-    tuple,
-    lambda ts: [[t.dtype.name, list(t.shape)] for t in ts],
-    lambda data: tuple(Type(np.dtype(d), tuple(s)) for d, s in data),
-)
+TYPES = many(TYPE)
 
 
 def _zero_trail(out: Any = None, *, types: Any, length: int) -> Any:
