@@ -33,8 +33,8 @@ def rates(z: Any, theta: Any) -> Any:
     )
 
 
-def solve(theta: Any, start: Any, years: int) -> Any:
-    """Both populations at years 0, 1, ..., years - 1 by fourth-order Runge-Kutta steps: (years, 2)."""
+def trajectory(theta: Any, start: Any, years: int) -> Any:
+    """Both populations over so many years, by fourth-order Runge-Kutta steps: (years * STEPS_PER_YEAR + 1, 2)."""
     h = 1.0 / STEPS_PER_YEAR
 
     def step(z: Any, _: None) -> tuple[Any, Any]:
@@ -45,24 +45,24 @@ def solve(theta: Any, start: Any, years: int) -> Any:
         z = z + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
         return z, z
 
-    _, path = ad.scan(step, start, None, length=(years - 1) * STEPS_PER_YEAR)
-    return np.concatenate([start[None], path[STEPS_PER_YEAR - 1 :: STEPS_PER_YEAR]])
+    _, path = ad.scan(step, start, None, length=years * STEPS_PER_YEAR)
+    return np.concatenate([start[None], path])
 
 
 def negative_log_likelihood(theta: Any, start: Any, sigma: Any, hare: Any, lynx: Any) -> Any:
-    """Minus the log-likelihood of the pelts.
+    """Minus the log-likelihood of the pelts, up to a constant.
 
     theta: rates. start: (2,), both populations in the first year. sigma: log-normal spread.
     hare, lynx: (years,), thousands of pelts.
     """
-    z = solve(theta, start, hare.shape[0])
+    z = trajectory(theta, start, hare.shape[0] - 1)[::STEPS_PER_YEAR]
     residual = (np.log(np.stack([hare, lynx], axis=1)) - np.log(z)) / sigma
     return 0.5 * np.sum(residual**2) + residual.size * np.log(sigma)
 
 
-def pelts(path: Path = Path(__file__).with_name("pelts.csv")) -> dict[str, Any]:
+def pelts() -> dict[str, Any]:
     """The data: year, hare, lynx, each (21,)."""
-    table = np.genfromtxt(path, delimiter=",", names=True)
+    table = np.genfromtxt(Path(__file__).with_name("pelts.csv"), delimiter=",", names=True)
     return {name: np.ascontiguousarray(table[name]) for name in table.dtype.names}
 
 
