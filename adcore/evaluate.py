@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,13 +24,13 @@ from adcore.tree import Tree, flatten, paths, unflatten
 _programs: WeakKeyDictionary[Graph, dict[str | None, Program]] = WeakKeyDictionary()
 
 
-def program_of(graph: Graph, backend: str | None = None, plan: Callable[[Graph], Plan] | None = None) -> Program:
+def program_of(graph: Graph, backend: str | None = None, plan: Plan | None = None) -> Program:
     """The compiled graph, made once per graph and backend; with a plan of one's own, made anew.
 
     backend: its name; None: that of the settings.
     """
     if plan is not None:
-        return find_backend(backend or config()["backend.name"]).compile(plan(graph))
+        return find_backend(backend or config()["backend.name"]).compile(plan)
     known = _programs.setdefault(graph, {})
     if backend not in known:
         known[backend] = find_backend(backend or config()["backend.name"]).compile(default_plan(simplify(graph)))
@@ -87,10 +87,15 @@ def call(graph: Graph, *args: Any, **kwargs: Any) -> Any:
     return unflatten(graph.out_tree, run_leaves(fitted(graph, leaves), leaves))
 
 
+def is_recorded(leaves: Sequence[Any]) -> bool:
+    """True when a graph at these inputs is recorded, not run: something is being traced, and one of them is."""
+    return current() is not None and any(isinstance(x, Tracer) for x in leaves)
+
+
 def run_leaves(graph: Graph, leaves: Sequence[Any], program: Program | None = None) -> list[Any]:
     """The outputs for these inputs, scalars as NumPy scalars."""
     trace = current()
-    if trace is not None and any(isinstance(x, Tracer) for x in leaves):
+    if trace is not None and is_recorded(leaves):
         values = [
             trace.lift(x, None if isinstance(x, Tracer) else _dtype(v))
             for x, v in zip(leaves, graph.inputs, strict=True)

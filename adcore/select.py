@@ -21,17 +21,16 @@ class Selection:
     tree: Tree
 
 
-def select_inputs(graph: Graph, which: Which) -> Selection:
-    """The inputs that `which` names. None: all that are differentiable, nested as the arguments are.
+def select_inputs(graph: Graph, which: Which, captured: int = 0) -> Selection:
+    """The inputs that `which` names. None: all that are differentiable, nested as the arguments are, None for the rest.
 
+    captured: how many of the last arguments are values of an outer trace, which nobody named.
     Raises DifferentiationError for what is not there, or has no derivative.
     """
     arguments = _arguments(graph)
-    everything = [(name, at, tree) for name, at, tree in arguments]
+    arguments = arguments[: len(arguments) - captured]
     if which is None:
-        chosen = [item for item in everything if any(_has(graph, i) for i in _leaves(item))]
-        parts = [_part(graph, item) for item in chosen]
-        return _joined(parts)
+        return _joined([_part(graph, item) for item in arguments])
     if isinstance(which, int | str):
         return _part(graph, _find(graph, arguments, which), named=str(which))
     return _joined([_part(graph, _find(graph, arguments, w), named=str(w)) for w in which])
@@ -120,7 +119,8 @@ def _part(graph: Graph, item: Item, named: str = "") -> Selection:
             f"in {graph.name}",
             "pass floats, or leave it out of wrt",
         )
-    return Selection(tuple(i for i, f in zip(_leaves(item), flags, strict=True) if f), select(item[2], flags))
+    nested = select(item[2], flags) if flags else Tree("static")
+    return Selection(tuple(i for i, f in zip(_leaves(item), flags, strict=True) if f), nested)
 
 
 def _joined(parts: Sequence[Selection]) -> Selection:

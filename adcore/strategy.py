@@ -81,11 +81,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: a kind, with respect to which inputs, of which outputs (positions)."""
+    """What is asked: a kind, with respect to which inputs, of which outputs (positions).
+
+    holomorphic: complex in, complex out, and the complex derivative is meant.
+    """
 
     kind: str
     wrt: tuple[int, ...]
     of: tuple[int, ...]
+    holomorphic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

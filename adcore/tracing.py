@@ -13,7 +13,7 @@ from adcore.graph import Graph, Value
 from adcore.trace import Trace, current
 from adcore.tracer import Tracer, has_tracer, restack
 from adcore.transform.splice import closed
-from adcore.tree import Tree, flatten, is_number, paths, unflatten
+from adcore.tree import LEAF, Tree, flatten, is_number, paths, unflatten
 from adcore.types import DTYPES, Type, type_of
 
 
@@ -64,15 +64,19 @@ def input_type(x: Any, name: str) -> Type:
 
 
 def trace_graph(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, name: str = ""
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    name: str = "",
+    traced: Callable[[Any], bool] = is_leaf,
 ) -> tuple[Graph, list[Value]]:
     """The graph of f at arguments of these types, and the values of an outer trace that it captured.
 
-    Numbers, arrays and tracers among the (nested) arguments become inputs; anything else is static.
-    Captured values are further inputs of the graph, after the others.
+    traced: which of the (nested) arguments become inputs, by default numbers, arrays and tracers; anything
+    else is static. Captured values are further inputs of the graph, after the others.
     """
     kwargs = kwargs or {}
-    leaves, in_tree = flatten((tuple(args), dict(kwargs)), is_leaf)
+    leaves, in_tree = flatten((tuple(args), dict(kwargs)), traced)
     args_tree, kwargs_tree = in_tree.children
     signature = (*argument_names(f, args), *kwargs)
     input_names: list[str] = []
@@ -94,8 +98,10 @@ def trace_graph(
     inputs += list(inner.captured.values())
     input_names += [f"captured{i}" for i in range(len(captured))]
     if captured:
-        extra = tuple(Tree("leaf") for _ in captured)
-        in_tree = Tree("tuple", (), (Tree("tuple", (), (*args_tree.children, *extra)), kwargs_tree))
+        names = tuple(f"captured{i}" for i in range(len(captured)))
+        more = Tree("dict", (*kwargs_tree.keys, *names), (*kwargs_tree.children, *(LEAF for _ in captured)))
+        in_tree = Tree("tuple", (), (args_tree, more))
+        signature = (*signature, *names)
     graph = closed(
         inner,
         inputs,

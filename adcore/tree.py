@@ -46,8 +46,8 @@ def is_number(x: Any) -> bool:
     return hasattr(type(x), "__array_ufunc__")
 
 
-def _split(x: Any) -> tuple[str, tuple[Any, ...], list[Any], Callable[..., Any] | None]:
-    """Kind, keys, members and builder of one level."""
+def level(x: Any) -> tuple[str, tuple[Any, ...], list[Any], Callable[..., Any] | None]:
+    """Kind, keys, members and builder of the outermost level of a nested value."""
     if isinstance(x, dict):
         return "dict", tuple(x), list(x.values()), None
     if isinstance(x, tuple) and hasattr(x, "_fields"):
@@ -73,7 +73,7 @@ def flatten(x: Any, is_leaf: Callable[[Any], bool] = is_number) -> tuple[list[An
     """
     if is_leaf(x):
         return [x], LEAF
-    kind, keys, members, make = _split(x)
+    kind, keys, members, make = level(x)
     if kind == "static":
         return [], Tree("static", value=x)
     leaves: list[Any] = []

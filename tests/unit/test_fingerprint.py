@@ -533,3 +533,36 @@ def test_an_unchanged_function_is_traced_once_per_form_of_its_arguments(caplog: 
     for args in ((np.ones(5),), (np.ones(3, np.float32),), (np.ones(3), 3), (1.0,)):
         gradient(*args)
     assert count(caplog.records) == 5
+
+
+def test_products_and_gradients_made_again_for_the_same_function_are_not_traced_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    x = np.ones(11)
+    for _ in range(3):
+        ad.grad(traced_loss)(x)
+        ad.jvp(traced_loss, (x,), (x,))
+        ad.hvp(traced_loss, (x,), (x,))
+        ad.vjp(traced_loss, x)[1](1.0)
+    assert count(caplog.records) == 4
+
+
+def test_what_is_not_read_does_not_matter(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    class Fit:
+        def __init__(self) -> None:
+            self.k, self.history, self.rng = 2.0, [], np.random.default_rng(7)
+
+        def loss(self, x: Any) -> Any:
+            LOG.info("traced")
+            return x * self.k
+
+        def step(self, x: Any) -> Any:
+            self.history.append(self.rng.uniform())
+            return ad.grad(self.loss)(x)
+
+    fit = Fit()
+    assert [fit.step(1.0) for _ in range(3)] == [2.0, 2.0, 2.0]
+    assert count(caplog.records) == 1
