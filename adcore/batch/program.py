@@ -52,7 +52,7 @@ class Task:
     def compile(self, sizes: Mapping[str, int]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
         """What computes the outputs of an item by name, from its inputs by name."""
         plan = self.plan(sizes)
-        program = program_of(plan.graph, self.choice.backend, lambda _: plan).all
+        program = program_of(plan.graph, self.choice.backend, plan).all
         takes, gives = self.graph.input_names, self.graph.output_names
         return lambda inputs: dict(zip(gives, program(*[inputs[name] for name in takes]), strict=True))
 
