@@ -15,12 +15,14 @@ from adcore.files import load, loads
 from adcore.graph import Graph
 from adcore.ode import solve_ivp
 from adcore.opdef import op
+from adcore.plan.steps import Plan
 from adcore.tracer import Tracer
 from adcore.vector import vmap
 
 __all__ = [
     "AdcoreError",
     "Graph",
+    "Plan",
     "Tracer",
     "check",
     "cond",

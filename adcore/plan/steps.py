@@ -66,6 +66,19 @@ class Plan:
 
         return check(self)
 
+    def dumps(self) -> bytes:
+        """The plan as bytes, for the graph that it was made for; see `loads`."""
+        from adcore.serialize.plans import dumps
+
+        return dumps(self)
+
+    @staticmethod
+    def loads(data: bytes, graph: Graph) -> Plan:
+        """The plan from its bytes, checked. Raises PlanError when it was made for another graph."""
+        from adcore.serialize.plans import loads
+
+        return loads(data, graph)
+
     def explain(self) -> str:
         """The cost in words: peak, what is live there, what is run more than once."""
         from adcore.plan.explain import explain
