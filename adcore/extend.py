@@ -35,7 +35,20 @@ from adcore.errors import (
     TraceError,
 )
 from adcore.executor import THREAD_VARIABLES, Chunk, Executor, Outcome, Setup, named, run_chunk
-from adcore.graph import Check, Graph, Node, Source, Value, affected, bodies, kept, numbering, values
+from adcore.graph import (
+    Check,
+    Graph,
+    Node,
+    Source,
+    Value,
+    affected,
+    bodies,
+    kept,
+    letters,
+    numbering,
+    show_param,
+    values,
+)
 from adcore.hookspecs import hookimpl
 from adcore.index import fit_value
 from adcore.opdef import op

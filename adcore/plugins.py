@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import io
 import os
@@ -20,12 +19,15 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adcore import registry as _registry
 from adcore.errors import PluginError
 from adcore.registry import Op, Origin, Registry
 from adcore.trace import own_code
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ADCORE_API = 1
 """The number of the plugin interface that this version offers."""
@@ -307,9 +309,11 @@ def _local(path: str) -> Plugin:
     return Plugin(name, path, f"file {os.path.basename(path)}", version)
 
 
-def _entry_points() -> list[importlib.metadata.EntryPoint]:
+def _entry_points() -> list[EntryPoint]:
     """The entry points of strangers, sorted by name; editable installs may list one twice."""
-    seen = {(p.name, p.value): p for p in importlib.metadata.entry_points(group=GROUP)}
+    from importlib.metadata import entry_points  # slow to import
+
+    seen = {(p.name, p.value): p for p in entry_points(group=GROUP)}
     return [seen[key] for key in sorted(seen)]
 
 
@@ -332,9 +336,11 @@ def _from_environment() -> Settings:
 
 
 def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        return version(distribution)
+    except PackageNotFoundError:
         return ""
 
 

@@ -34,12 +34,12 @@ def choose(
     Options(chunk=4)
     """
     said = settings_of(strategy, memory, snapshots, config)
+    check_settings(said)
     name = said["strategy.name"]
     if name is None:
         pick = _default(graph, request, _budget(said, None))
     else:
-        pick = Pick(name, f"{name} is asked for by {said.origin('strategy.name')}")
-        _check_name(said, name)
+        pick = Pick(name, f"asked for by {said.origin('strategy.name')}")
     chosen = _made(said, pick)
     while (better := _better(chosen, graph, request)) is not None:
         chosen = _made(said, better)
@@ -63,35 +63,31 @@ def _argument(key: tuple[str, ...]) -> str:
 def _default(graph: Graph, request: Request | None, budget: Budget) -> Pick:
     """The strategy when nothing is said: by the kind of derivative, and the fewer passes."""
     if budget != Budget() and (request is None or request.kind != "jvp") and "checkpointed" in registry().strategies:
-        return Pick("checkpointed", "checkpointed is the default where a budget is given")
+        return Pick("checkpointed", "the default where a budget is given")
     if request is not None and request.kind == "jacobian" and request.wrt:
         n_in = sum(array_type(graph.inputs[i]).size for i in request.wrt)
         n_out = sum(array_type(graph.outputs[i]).size for i in request.of)
         name = "forward" if n_in <= n_out else "reverse"
-        return Pick(name, f"{name}, for {n_in} inputs and {n_out} outputs: {min(n_in, n_out)} passes")
+        return Pick(name, f"{n_in} passes forward, {n_out} in reverse")
     if request is not None and request.kind == "jvp":
-        return Pick("forward", "forward is the default for jvp")
-    return Pick("reverse", "reverse is the default")
+        return Pick("forward", "the default for jvp")
+    return Pick("reverse", "the default")
 
 
-def _check_name(said: Config, name: str) -> None:
-    strategies = registry().strategies
+def _check_name(said: Config) -> None:
+    name, strategies = said["strategy.name"], registry().strategies
     if said.profile is not None and said.profile in strategies:
         raise ConfigError(
             f"profile {said.profile} has the name of a strategy", said.origin("profile"), "give it another name"
         )
-    if name not in strategies:
-        raise StrategyError(
-            f"no strategy is called {name!r}",
-            said.origin("strategy.name"),
-            nearest(name, [*strategies, *said.profiles]),
-        )
+    if name is not None and name not in strategies:
+        known = [*strategies, *said.profiles]
+        raise StrategyError(f"no strategy is called {name!r}", said.origin("strategy.name"), nearest(name, known))
 
 
 def _made(said: Config, pick: Pick) -> Choice:
     """The strategy of that name with what is said of it."""
     name = pick.name
-    _check_tables(said)
     options = checked_options("strategy", name, said.options("strategy", name))
     budget = _budget(said, name)
     methods = dict(pick.methods) | _methods(said)
@@ -111,7 +107,7 @@ def _better(chosen: Choice, graph: Graph, request: Request | None) -> Pick | Non
         found = loader().manager.hook.adcore_select_strategy(graph=graph, request=request, budget=chosen.budget)
         if found is not None:
             name, reason = found
-            return Pick(name, f"auto: {reason}")
+            return Pick(name, reason)
     return chosen.strategy.pick(graph, request, chosen.budget)
 
 
@@ -150,8 +146,13 @@ def _methods(said: Config) -> dict[str, Any]:
 # --- options -------------------------------------------------------------------------------------
 
 
-def _check_tables(said: Config) -> None:
-    """Every table of options in the settings must be one of a strategy or backend that there is, and fit it."""
+def check_settings(said: Config) -> None:
+    """Raise ConfigError or StrategyError unless names, options and methods are of what the plugins brought.
+
+    What needs no plugin to be judged is checked when settings are read (`adcore.config`).
+    """
+    _check_name(said)
+    _methods(said)
     tables = {key[:2]: setting for key, setting in said.settings.items() if len(key) == 3 and key[1] != "methods"}
     for (kind, name), setting in tables.items():
         known = getattr(registry(), {"strategy": "strategies", "backend": "backends"}[kind])

@@ -93,6 +93,7 @@ def add_global(parser: argparse.ArgumentParser) -> None:
     quiet = argparse.SUPPRESS
     options.add_argument("--json", action="store_true", default=quiet, help="data as JSON")
     options.add_argument("--traceback", action="store_true", default=quiet, help="show where an error was raised")
+    options.add_argument("--config", metavar="FILE", default=quiet, help="a settings file, for the nearest adcore.toml")
     options.add_argument(
         "-p", dest="use_plugins", metavar="NAME", action="append", default=quiet,
         help="load this plugin beside the built-in ones, and no other; -p no:NAME: not this one",

@@ -20,7 +20,8 @@ import numpy as np
 
 from adcore.batch.inputs import InputType, fit
 from adcore.config import nearest
-from adcore.errors import InputError
+from adcore.errors import FileFormatError, InputError
+from adcore.explain.table import plain
 from adcore.graph import Graph
 from adcore.types import Array
 
@@ -36,10 +37,17 @@ def graph_argument(parser: argparse.ArgumentParser, name: str = "graph") -> None
 
 
 def read_graph(path: str) -> Graph:
-    """The graph of a file, or of stdin."""
+    """The graph of a file, or of stdin. Raises FileFormatError when it cannot be read."""
     from adcore.files import load, loads
 
-    return loads(sys.stdin.buffer.read()) if path == STDIN else load(path)
+    try:
+        return loads(sys.stdin.buffer.read()) if path == STDIN else load(path)
+    except OSError as error:
+        raise FileFormatError(
+            f"the graph cannot be read: {error.strerror or error}",
+            path,
+            "give a graph file, as `adcore trace` writes it",
+        ) from None
 
 
 def write_graph(graph: Graph, path: str) -> None:
@@ -188,21 +196,6 @@ def npz(arrays: Mapping[str, Any]) -> bytes:
             with archive.open(entry, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
     return file.getvalue()
-
-
-def plain(array: Any) -> Any:
-    """An array as nested lists of JSON, which `numbers` reads: all digits, complex as {"real", "imag"}."""
-    a = np.asarray(array)
-    if a.dtype.kind == "c":
-        return {"real": plain(a.real), "imag": plain(a.imag)}
-    listed = a.tolist()
-    return listed if a.dtype.kind in "biu" or np.isfinite(a).all() else _words(listed)
-
-
-def _words(x: Any) -> Any:
-    if isinstance(x, list):
-        return [_words(entry) for entry in x]
-    return x if np.isfinite(x) else str(x)
 
 
 def text(arrays: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ DONE, FAILED, USAGE, LOAD, INTERNAL, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 1
 def run(argv: list[str], verbs: Mapping[str, tuple[str, str]], epilog: str) -> int:
     """Run a command line; the exit code. Nothing is raised."""
     top = _top_parser(verbs, epilog)
-    args = Arguments(json=False, traceback=False, use_plugins=[], no_plugins=False, strict_plugins=False)
+    args = Arguments(json=False, traceback=False, use_plugins=[], no_plugins=False, strict_plugins=False, config=None)
     try:
         try:
             args = top.parse_args(argv, args)
@@ -43,7 +43,9 @@ def run(argv: list[str], verbs: Mapping[str, tuple[str, str]], epilog: str) -> i
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as e:  # noqa: BLE001  (the outermost door: every error becomes an exit code)
-        return _told(e, args.traceback or "--traceback" in argv)
+        return _told(
+            e, args.traceback or "--traceback" in argv or os.environ.get("ADCORE_TRACEBACK", "") not in ("", "0")
+        )
 
 
 def _top_parser(verbs: Mapping[str, tuple[str, str]], epilog: str) -> Parser:
@@ -89,7 +91,9 @@ def find_command(verb: str, verbs: Mapping[str, tuple[str, str]], args: Argument
 
 
 def _configure(args: Arguments) -> None:
-    """Tell the plugin loader what -p, --no-plugins and --strict-plugins ask for."""
+    """Tell the settings and the plugin loader what --config, -p, --no-plugins and --strict-plugins ask for."""
+    if args.config is not None:
+        os.environ["ADCORE_CONFIG"] = args.config
     changes: dict[str, Any] = {}
     only = tuple(n for n in args.use_plugins if not n.startswith("no:"))
     blocked = tuple(n.removeprefix("no:") for n in args.use_plugins if n.startswith("no:"))
@@ -133,7 +137,10 @@ def _told(error: Exception, with_traceback: bool) -> int:
         tell(f"{type(error).__name__}: {error.strerror or error}" + (f"\n  {error.filename}" if error.filename else ""))
     else:
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        tell(f"internal error: {type(error).__name__}: {error}{notes}\n  run again with --traceback and report it")
+        tell(
+            f"internal error: {type(error).__name__}: {error}{notes}\n"
+            f"  set ADCORE_TRACEBACK=1 (or --traceback) to see where, and report it"
+        )
     return exit_code(error)
 
 

@@ -1,0 +1,70 @@
+"""`adcore show`: a graph as text or picture. `adcore verify|diff|upgrade`: graph files, whole and up to date."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+from typing import Any
+
+from adcore.cli.command import Arguments, Command, tell
+
+FORMATS = ("text", "mermaid", "dot", "html", "json")
+ENDINGS = {".html": "html", ".htm": "html", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json"}
+"""The format of an output file, by its ending; text for any other."""
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    from adcore.cli.data import graph_argument, inputs_argument, output_argument
+    from adcore.cli.strategy import strategy_arguments
+
+    graph_argument(parser)
+    parser.add_argument("--format", metavar="NAME", help=f"{', '.join(FORMATS)}, or of a plugin; default: by -o")
+    output_argument(parser, "the file to write; default: stdout")
+    inputs_argument(parser)
+    strategy_arguments(parser)
+
+
+def _show(args: Arguments) -> int:
+    from adcore.cli.data import read_graph, read_inputs, write_bytes
+    from adcore.cli.strategy import planned, settings
+    from adcore.config import nearest
+    from adcore.errors import ConfigError
+    from adcore.explain import values_at
+    from adcore.registry import registry
+
+    ending = os.path.splitext(args.output or "")[1].lower()
+    name = args.format or ("json" if args.json else ENDINGS.get(ending, "text"))
+    formats = registry().formats
+    if name not in formats:
+        raise ConfigError(f"no format is called {name!r}", "--format", nearest(name, formats))
+    graph = read_graph(args.graph)
+    takes = inspect.signature(formats[name]).parameters
+    options: dict[str, Any] = {}
+    if args.inputs and "values" in takes:
+        options["values"] = values_at(graph, read_inputs(args.inputs, graph))
+    if "plan" in takes:
+        options["plan"] = planned(graph, settings(args))[0]
+    text = formats[name](graph, **options)
+    if args.output:
+        write_bytes(text.encode(), args.output)
+        tell(f"{args.output}: {graph.name} as {name}, {len(text):,} characters")
+    else:
+        write_bytes((text if text.endswith("\n") else text + "\n").encode(), "-")
+    return 0
+
+
+COMMANDS = {
+    "show": Command(
+        "print or draw a graph",
+        _show_arguments,
+        _show,
+        (
+            "adcore show f.adg",
+            "adcore show f.adg --format mermaid",
+            "adcore show loss.adg --format dot -o loss.dot",
+        ),
+        "With -i the values of all intermediates are shown too. The page of --format html needs nothing beside it:\n"
+        "open it in a browser; it has the memory timeline of the plan that --strategy and --memory choose.",
+    ),
+}
