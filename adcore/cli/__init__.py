@@ -27,7 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("adcore.cli.plans", "what a graph costs under a strategy: peak bytes, runs, what binds the peak"),
     "explain": ("adcore.cli.plans", "the tables of forward and reverse mode, row by row"),
     "check": ("adcore.cli.laws", "check a graph, its plan and its derivatives against independent numbers"),
-    "batch": ("adcore.cli.batch", "differentiate a graph for many inputs: run, resume, status, retry, results, cancel"),
+    "batch": ("adcore.cli.batch", "differentiate a graph for many inputs, killable and resumable at any moment"),
     "plugins": ("adcore.cli.about", "who brought what, and what failed"),
     "ops": ("adcore.cli.about", "the ops that graphs may use"),
     "strategies": ("adcore.cli.about", "the strategies, and their options"),

@@ -13,12 +13,13 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from adcore.batch.inputs import InputType, fit
+from adcore.batch.inputs import fit
 from adcore.config import nearest
 from adcore.errors import FileFormatError, InputError
 from adcore.explain.table import plain
@@ -77,21 +78,42 @@ def inputs_argument(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def read_inputs(given: Sequence[str], graph: Graph) -> list[Array]:
-    """The inputs of a graph, in order. Raises InputError for what is missing, unknown, or does not fit."""
-    values: dict[str, tuple[Any, str]] = {}
-    for text in given:
-        found, where = _read(text)
-        values |= {name: (value, where) for name, value in _by_input(found, graph, where).items()}
-    types = dict(zip(graph.input_names, (v.type for v in graph.inputs), strict=True))
-    missing = [name for name in types if name not in values]
-    if missing:
-        raise InputError(
-            f"no value is given for input {missing[0]}",
-            f"graph {graph.name} takes {', '.join(f'{n}: {t}' for n, t in types.items())}",
-            f"add -i {missing[0]}=..., or a file that has it",
+@dataclass(frozen=True)
+class Given:
+    """What all -i of a command line say: nested values by name, each with where it was said."""
+
+    said: tuple[tuple[Mapping[str, Any], str], ...]
+
+    @classmethod
+    def read(cls, texts: Sequence[str]) -> Given:
+        """Read files, stdin and inline values. Raises InputError."""
+        return cls(tuple(map(_read, texts)))
+
+    def leaves(self, graph: Graph) -> list[Array]:
+        """The inputs of a graph, in order. Raises InputError for what is missing, unknown, or does not fit."""
+        values: dict[str, tuple[Any, str]] = {}
+        for found, where in self.said:
+            values |= {name: (value, where) for name, value in _by_input(found, graph, where).items()}
+        types: dict[str, Any] = dict(zip(graph.input_names, (v.type for v in graph.inputs), strict=True))
+        missing = [name for name in types if name not in values]
+        if missing:
+            raise InputError(
+                f"no value is given for input {missing[0]}",
+                f"graph {graph.name} takes {', '.join(f'{n}: {t}' for n, t in types.items())}",
+                f"add -i {missing[0]}=..., or a file that has it",
+            )
+        return [fit(values[n][0], n, t, values[n][1]) for n, t in types.items()]
+
+    def sized(self, graph: Graph) -> Graph:
+        """The graph at the sizes of these values, if it has named ones. Seeds of its derivatives are passed over."""
+        if not graph.dims:
+            return graph
+        from adcore.sizes import fitted
+
+        known = Given(
+            tuple(({k: v for k, v in found.items() if _below(k, graph)}, where) for found, where in self.said)
         )
-    return [fit(values[n][0], n, InputType.parse(str(t)), values[n][1]) for n, t in types.items()]
+        return fitted(graph, known.leaves(graph))
 
 
 def _read(text: str) -> tuple[dict[str, Any], str]:
@@ -161,7 +183,7 @@ def _by_input(values: Mapping[str, Any], graph: Graph, where: str) -> dict[str, 
         if name in graph.input_names:
             found[name] = value
             continue
-        below = [n for n in graph.input_names if n.startswith((f"{name}.", f"{name}["))]
+        below = _below(name, graph)
         if not below:
             raise InputError(f"the graph has no input {name!r}", where, nearest(name, graph.input_names))
         for n in below:
@@ -172,11 +194,32 @@ def _by_input(values: Mapping[str, Any], graph: Graph, where: str) -> dict[str, 
     return found
 
 
+def _below(name: str, graph: Graph) -> list[str]:
+    """The inputs of a graph that a name stands for: itself, or the parts of an argument."""
+    return [n for n in graph.input_names if n == name or n.startswith((f"{name}.", f"{name}["))]
+
+
 def _within(value: Any, path: str) -> Any:
     """The part of a nested value at ".a[0].b"."""
     for key, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path):
         value = value[key] if key else value[int(index)]
     return value
+
+
+def sizes_argument(parser: argparse.ArgumentParser) -> None:
+    """The option that gives named sizes."""
+    parser.add_argument("--at", metavar="NAME=N", action="append", default=[], help="a named size of the graph")
+
+
+def sized(graph: Graph, told: Sequence[str]) -> Graph:
+    """The graph at the sizes of --at; itself when none is given. Raises InputError."""
+    sizes: dict[str, int] = {}
+    for text in told:
+        name, _, number = text.partition("=")
+        if not number.strip().isdigit():
+            raise InputError(f"{text!r} is no size", "--at", "write --at n=57")
+        sizes[name.strip()] = int(number)
+    return graph.at(**sizes) if sizes else graph
 
 
 # --- outputs -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from adcore.cli.command import Arguments, Command, emit, tell
 
 if TYPE_CHECKING:
+    from adcore.cli.data import Given
     from adcore.graph import Graph
 
 
@@ -41,26 +42,28 @@ def _differentiate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _eval(args: Arguments) -> int:
-    from adcore.cli.data import read_graph
+    from adcore.cli.data import Given, read_graph
 
-    return _run(args, read_graph(args.graph))
+    graph, given = read_graph(args.graph), Given.read(args.inputs)
+    return _run(args, given.sized(graph), given)
 
 
 def _of_kind(kind: str, args: Arguments) -> int:
-    from adcore.cli.data import read_graph
+    from adcore.cli.data import Given, read_graph
     from adcore.cli.strategy import derivative, settings
 
-    made, _ = derivative(args, read_graph(args.graph), kind, settings(args))
-    return _run(args, made)
+    graph, given = read_graph(args.graph), Given.read(args.inputs)
+    made, _ = derivative(args, given.sized(graph), kind, settings(args))
+    return _run(args, made, given)
 
 
-def _run(args: Arguments, graph: Graph) -> int:
+def _run(args: Arguments, graph: Graph, given: Given) -> int:
     """Run a graph at the inputs of the command line, deliver its outputs by name."""
     from adcore.backend import find_backend
-    from adcore.cli.data import deliver, read_inputs
+    from adcore.cli.data import deliver
     from adcore.cli.strategy import planned, settings
 
-    leaves = read_inputs(args.inputs, graph)
+    leaves = given.leaves(graph)
     plan, choice = planned(graph, settings(args))
     program = find_backend(choice.backend).compile(plan)
     outputs = program.all(*leaves)

@@ -15,18 +15,19 @@ ENDINGS = {".html": "html", ".htm": "html", ".dot": "dot", ".gv": "dot", ".mmd":
 
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:
-    from adcore.cli.data import graph_argument, inputs_argument, output_argument
+    from adcore.cli.data import graph_argument, inputs_argument, output_argument, sizes_argument
     from adcore.cli.strategy import strategy_arguments
 
     graph_argument(parser)
     parser.add_argument("--format", metavar="NAME", help=f"{', '.join(FORMATS)}, or of a plugin; default: by -o")
     output_argument(parser, "the file to write; default: stdout")
     inputs_argument(parser)
+    sizes_argument(parser)
     strategy_arguments(parser)
 
 
 def _show(args: Arguments) -> int:
-    from adcore.cli.data import read_graph, read_inputs, write_bytes
+    from adcore.cli.data import Given, read_graph, sized, write_bytes
     from adcore.cli.strategy import planned, settings
     from adcore.config import nearest
     from adcore.errors import ConfigError
@@ -38,12 +39,14 @@ def _show(args: Arguments) -> int:
     formats = registry().formats
     if name not in formats:
         raise ConfigError(f"no format is called {name!r}", "--format", nearest(name, formats))
-    graph = read_graph(args.graph)
+    graph, given = sized(read_graph(args.graph), args.at), Given.read(args.inputs)
+    if args.inputs:
+        graph = given.sized(graph)
     takes = inspect.signature(formats[name]).parameters
     options: dict[str, Any] = {}
     if args.inputs and "values" in takes:
-        options["values"] = values_at(graph, read_inputs(args.inputs, graph))
-    if "plan" in takes:
+        options["values"] = values_at(graph, given.leaves(graph))
+    if "plan" in takes and not graph.dims:
         options["plan"] = planned(graph, settings(args))[0]
     text = formats[name](graph, **options)
     if args.output:

@@ -20,21 +20,24 @@ the inputs; without -i they are drawn between 0.5 and 1.5."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    from adcore.cli.data import graph_argument, inputs_argument
+    from adcore.cli.data import graph_argument, inputs_argument, sizes_argument
 
     graph_argument(parser)
     inputs_argument(parser)
+    sizes_argument(parser)
     parser.add_argument("--order", type=int, default=2, metavar="N", help="orders of derivatives; default: 2")
     parser.add_argument("--rtol", type=float, metavar="R", help="relative tolerance; default: by the dtypes")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the inputs that are drawn; default: 1")
 
 
 def _check(args: Arguments) -> int:
-    from adcore.cli.data import read_graph
+    from adcore.cli.data import Given, read_graph, sized
     from adcore.errors import AdcoreError
 
-    graph = read_graph(args.graph)
-    leaves = _leaves(args, graph)
+    graph = sized(read_graph(args.graph), args.at)
+    given = Given.read(args.inputs)
+    graph = given.sized(graph) if args.inputs else graph
+    leaves = given.leaves(graph) if args.inputs else _drawn(args, graph)
     rows: list[tuple[str, bool, str]] = []
     for law, run in _laws(args, graph, leaves):
         try:
@@ -46,13 +49,9 @@ def _check(args: Arguments) -> int:
     return 0 if all(holds for _, holds, _ in rows) else 1
 
 
-def _leaves(args: Arguments, graph: Graph) -> list[Array]:
+def _drawn(args: Arguments, graph: Graph) -> list[Array]:
     import numpy as np
 
-    from adcore.cli.data import read_inputs
-
-    if args.inputs:
-        return read_inputs(args.inputs, graph)
     rng = np.random.default_rng(args.seed)
     types: list[Any] = [v.type for v in graph.inputs]
     return [np.asarray(rng.uniform(0.5, 1.5, t.shape), t.dtype) for t in types]

@@ -17,10 +17,11 @@ derivative is planned: the gradient if it has one real output, else vjp. --kind 
 
 
 def _plan_arguments(parser: argparse.ArgumentParser) -> None:
-    from adcore.cli.data import graph_argument
+    from adcore.cli.data import graph_argument, sizes_argument
     from adcore.cli.strategy import KINDS, strategy_arguments, wrt_arguments
 
     graph_argument(parser)
+    sizes_argument(parser)
     parser.add_argument("--kind", choices=("eval", *KINDS), help="what is planned: a derivative, or the graph as it is")
     wrt_arguments(parser)
     strategy_arguments(parser)
@@ -38,10 +39,10 @@ def kind_of(graph: Graph) -> str:
 
 
 def _plan(args: Arguments) -> int:
-    from adcore.cli.data import read_graph
+    from adcore.cli.data import read_graph, sized
     from adcore.cli.strategy import derivative, planned, settings
 
-    graph, said = read_graph(args.graph), settings(args)
+    graph, said = sized(read_graph(args.graph), args.at), settings(args)
     kind = args.kind or kind_of(graph)
     made, choice = (graph, None) if kind == "eval" else derivative(args, graph, kind, said)
     plan, again = planned(made, said)
@@ -87,11 +88,12 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
 def _explain(args: Arguments) -> int:
     import json
 
-    from adcore.cli.data import names, read_graph, read_inputs, write_bytes
+    from adcore.cli.data import Given, names, read_graph, write_bytes
     from adcore.explain import explain_leaves
 
-    graph = read_graph(args.graph)
-    found = explain_leaves(graph, read_inputs(args.inputs, graph), args.mode, names(args.wrt), names(args.of))
+    given = Given.read(args.inputs)
+    graph = given.sized(read_graph(args.graph))
+    found = explain_leaves(graph, given.leaves(graph), args.mode, names(args.wrt), names(args.of))
     name = "json" if args.json else args.format
     data = json.dumps(found.data(), indent=2)
     text = data if name == "json" else found.markdown() if name == "markdown" else str(found)

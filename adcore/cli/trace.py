@@ -114,9 +114,14 @@ def _example(text: str, static: list[str]) -> tuple[str, Any]:
     kind = re.fullmatch(r"\s*(\w+)\[([\d,\s]*)\]\s*", value)
     if kind and kind[1] in DTYPES:
         return name.strip(), np.ones([int(n) for n in kind[2].split(",") if n.strip()], kind[1])
-    found = np.asarray(inline(value, f"--example {text}"))
+    try:
+        found = np.asarray(inline(value, f"--example {text}"))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{value!r} is no array: its lists differ in length", f"--example {text}") from None
     if found.dtype.kind not in "biufc":
-        raise InputError(f"{value!r} is no array of numbers", f"--example {text}", "lists must be of equal lengths")
+        raise InputError(f"{value!r} is no array of numbers", f"--example {text}")
     return name.strip(), found if found.dtype.kind in "bc" else found.astype(float)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
+from adcore.extend import elementwise
 
 F, DX1, DX2 = 2.0 * 3.0 + np.sin(2.0), 3.0 + np.cos(2.0), 2.0
 
@@ -58,7 +59,7 @@ def test_numbers_are_floats_unless_their_type_or_static_says_otherwise(adcore, f
         (["model"], "'model' names no function"),
         (["model:loss"], "loss cannot be called with these arguments: missing a required argument: 'x'"),
         (["model:loss", "--example", "x=one"], "'one' is no number or list of numbers\n  --example x=one"),
-        (["model:loss", "--example", "x=[[1],[2,3]]"], "no array of numbers"),
+        (["model:loss", "--example", "x=[[1],[2,3]]"], "'[[1],[2,3]]' is no array: its lists differ in length"),
         (["model:branchy", "--example", "x=1"], "`if` was asked about a traced bool[]"),
         (["model:broken", "--example", "x=1"], "model:broken cannot be traced: KeyError: 'x'\n  at model.py:27"),
         (["model:example"], "takes no arguments and returned no graph, but tuple"),
@@ -196,9 +197,11 @@ def test_a_plugin_brings_a_verb_and_an_unexpected_error_is_a_short_note(folder):
     Path("mine.py").write_text(PLUGIN)
     Path("adcore.toml").write_text('plugins = ["mine.py"]\n')
 
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
     def run(*words, **variables):
         found = [sys.executable, "-m", "adcore", "say", *words]
-        return subprocess.run(found, capture_output=True, text=True, check=False, env=os.environ | variables)
+        return subprocess.run(found, capture_output=True, text=True, check=False, env=environment | variables)
 
     ended = run("hello")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "hello\n", "")
@@ -250,10 +253,14 @@ def test_a_graph_that_keeps_the_laws_is_checked_without_inputs_too(adcore, folde
     assert adcore("check", "loss.adg", "-i", "x=[1,2,3]").out.count("holds") == 5
 
 
-def test_a_kink_at_the_inputs_breaks_the_law_and_the_exit_code_says_so(adcore, folder):
-    ad.trace(lambda x: np.abs(x) * x, 1.0).save("abs.adg")
-    ended = adcore("check", "abs.adg", "-i", "x=0.001")
-    assert ended.code == 1 and "BROKEN" in ended.out
+def test_a_wrong_rule_breaks_the_law_and_the_exit_code_says_so(adcore, folder):
+    @ad.op("cli_test::cube", rule=elementwise(lambda y, x: 2.0 * x * x), elementwise=True)
+    def cube(x):
+        return x * x * x
+
+    ad.trace(lambda x: cube(x), 1.0).save("cube.adg")
+    ended = adcore("check", "cube.adg", "-i", "x=2")
+    assert ended.code == 1 and ended.out.count("BROKEN") == 2 and "order 1 of <lambda>" in ended.out
 
 
 # --- about ---------------------------------------------------------------------------------------
