@@ -260,7 +260,7 @@ def test_a_wrong_rule_breaks_the_law_and_the_exit_code_says_so(adcore, folder):
 
     ad.trace(lambda x: cube(x), 1.0).save("cube.adg")
     ended = adcore("check", "cube.adg", "-i", "x=2")
-    assert ended.code == 1 and ended.out.count("BROKEN") == 2 and "order 1 of <lambda>" in ended.out
+    assert ended.code == 1 and ended.out.count("BROKEN") == 3 and "order 1 of <lambda>" in ended.out
 
 
 # --- about ---------------------------------------------------------------------------------------
