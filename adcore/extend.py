@@ -77,7 +77,7 @@ from adcore.registry import Op, find_op, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, along, elementwise, linear, multilinear
 from adcore.samples import Sample
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy
-from adcore.trace import Trace, apply, caller, current, op_call
+from adcore.trace import Trace, apply, caller, current, known, op_call
 from adcore.tracer import Tracer, has_tracer
 from adcore.tracing import trace_graph
 from adcore.transform.jvp import jvp

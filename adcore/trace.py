@@ -267,3 +267,13 @@ def array_type(value: Value) -> Type:
     if isinstance(t, Type):
         return t
     raise TraceError(f"a {t} is no array", f"at {caller()}", "trails are read by loops only")
+
+
+def known(x: Any) -> Array | None:
+    """The numbers of what depends on no input: an array itself, or a constant of the trace; else None."""
+    from adcore.tracer import Tracer
+
+    if not isinstance(x, Tracer):
+        return np.asarray(x)
+    trace = _current.get()
+    return None if trace is None else trace.constants.get(trace.value_of(x))

@@ -9,6 +9,7 @@ from adcore.extend import Op, hookimpl
 from adcore_ops import (
     accurate,
     call,
+    choice,
     cond,
     create,
     elementwise,
@@ -19,6 +20,7 @@ from adcore_ops import (
     matmul,
     ode,
     pad,
+    parts,
     picking,
     reduce,
     scan,
@@ -32,6 +34,8 @@ from adcore_ops import (
 FAMILIES = (
     elementwise,
     accurate,
+    choice,
+    parts,
     shape,
     slices,
     join,

@@ -8,31 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import SIZE, Sample, Tracer, Type, current, op
+from adcore.extend import Tracer, current
 from adcore_ops.join import stack
 from adcore_ops.shape import lifted, moveaxis, np_broadcast_to, np_reshape
-
-
-@op(
-    "core::arange",
-    params={"size": SIZE},
-    infer=lambda *, size: Type(np.dtype(np.int64), (size,)),
-    out=True,
-    samples=(Sample((), params={"size": 5}), Sample((), params={"size": 0})),
-)
-def positions(out: Any = None, *, size: int) -> Any:
-    """0, 1, ..., size - 1, as int64."""
-    found = np.arange(size, dtype=np.int64)
-    if out is None:
-        return found
-    np.copyto(out, found)
-    return out
+from adcore_ops.sized import integers
 
 
 def counting(size: int) -> Any:
-    """`positions`, recorded if there is a trace: no constant of that size in the graph."""
+    """0, 1, ..., size - 1 as int64; recorded if there is a trace, so that no constant of that size is kept."""
+    params = {"shape": (size,), "start": 0, "steps": (1,), "dtype": np.int64}
     trace = current()
-    return positions(size=size) if trace is None else trace.wrap(trace.record(positions, (), {"size": size})[0])
+    return integers(**params) if trace is None else trace.wrap(trace.record(integers, (), params)[0])
 
 
 # --- like others ---------------------------------------------------------------------------------
@@ -177,4 +163,3 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.tril: tril,
     np.triu: triu,
 }
-OPS = [positions]

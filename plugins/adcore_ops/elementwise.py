@@ -1,4 +1,4 @@
-"""Elementwise ops: one row each, the ufunc and its partial derivatives dy/dx from (y, *xs).
+"""Elementwise ops that are ufuncs: one row each, with the partial derivatives dy/dx from (y, *xs).
 
 Values at kinks: 0 at 0 for abs and sign, and at the origin for hypot and arctan2; halves at ties for maximum,
 minimum and logaddexp of equal infinities; floor, ceil, rint and comparisons have derivative zero; x**y is 0 in
@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import DTYPE, ZERO, Op, Rule, Sample, Type, along, elementwise, find_op, linear, ufunc_infer
-from adcore.extend import op as define
+from adcore.extend import ZERO, Op, Rule, Sample, along, elementwise, find_op, known, ufunc_infer
 from adcore_ops.accurate import cosine, one_minus_square, radius, sech, share
 
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
@@ -63,7 +62,12 @@ CHOICE = along(lambda t, y, a, b: _if_chosen(t, y, a, b)), along(lambda t, y, a,
 
 def _power_base(y: Any, a: Any, b: Any) -> Any:
     # b a^(b-1), and 0 at b = 0 whatever a is
-    return np.where(b == 0, 0.0, b * np.power(a, np.where(b == 0, 1.0, b - 1.0)))
+    n = known(b)
+    if n is None or n.ndim:
+        return np.where(b == 0, 0.0, b * np.power(a, np.where(b == 0, 1.0, b - 1.0)))
+    if n in (0, 1, 2):
+        return (0.0, 1.0, 2.0 * a)[int(n.real)]
+    return n[()] * (np.square(a) if n == 3 else np.power(a, n[()] - 1))
 
 
 def _power_exponent(y: Any, a: Any, b: Any) -> Any:
@@ -143,6 +147,8 @@ ROWS = [
     row(np.copysign, along(lambda t, y, a, b: t * np.sign(a) * np.sign(y)), None),
     row(np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b), inside=POSITIVE),
     row(np.fmod, 1, lambda y, a, b: -np.trunc(a / b), inside=POSITIVE),
+    row(np.heaviside, None, lambda y, a, b: a == 0),
+    row(np.nextafter, 1, None),
     row(np.deg2rad, np.pi / 180.0),
     row(np.rad2deg, 180.0 / np.pi),
     row(np.radians, np.pi / 180.0),
@@ -153,138 +159,47 @@ ROWS = [
 FLAT = [  # derivative zero wherever it exists
     row(u, rule=ZERO)
     for u in (
-        np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.heaviside, np.spacing, np.signbit,
+        np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing, np.signbit,
         np.isnan, np.isfinite, np.isinf, np.equal, np.not_equal, np.less, np.less_equal, np.greater,
         np.greater_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
     )
 ]  # fmt: skip
 
-INTEGER = [
-    Op(f"core::{u.__name__}", u, ufunc_infer(u), ZERO, elementwise=True, out=True, numpy=(u,),
-       samples=(Sample(((2, 3),) * u.nin, ((1.0, 9.0),), dtypes=("int64",) * u.nin),), doc=f"np.{u.__name__}.")
-    for u in (
-        np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
-    )
+_INTEGERS = [
+    np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
+    *([np.bitwise_count] if hasattr(np, "bitwise_count") else []),
 ]  # fmt: skip
 
+INTEGER = [
+    Op(
+        f"core::{u.__name__}",
+        u,
+        ufunc_infer(u),
+        ZERO,
+        elementwise=True,
+        out=True,
+        numpy=(u,),
+        samples=(Sample(((2, 3),) * u.nin, ((1.0, 9.0),), dtypes=("int64",) * u.nin),),
+        doc=f"np.{u.__name__}, elementwise.",
+    )
+    for u in _INTEGERS
+]
 
-# --- ops that are no ufunc -----------------------------------------------------------------------
-
-
-def _where_infer(c: Type, a: Type, b: Type) -> Type:
-    return Type(np.result_type(a.dtype, b.dtype), np.broadcast_shapes(c.shape, a.shape, b.shape))
-
-
-def _where_run(c: Any, a: Any, b: Any, out: Any = None) -> Any:
-    if out is None:
-        return np.where(c, a, b)
-    np.copyto(out, b)
-    np.copyto(out, a, where=c)
-    return out
-
-
-select = define(
-    "core::where",
-    rule=elementwise(
-        None,
-        along(lambda t, y, c, a, b: np.where(c, t, 0.0 * t)),
-        along(lambda t, y, c, a, b: np.where(c, 0.0 * t, t)),
-    ),
-    infer=_where_infer, elementwise=True, out=True,
-    samples=(
-        Sample(((2, 3), (2, 3), (2, 3)), dtypes=("bool", "float64", "float64")),
-        Sample(((5, 1), (3,), ()), dtypes=("bool", "float64", "float64")),
-    ),
-)(_where_run)  # fmt: skip
+OPS = [*ROWS, *FLAT, *INTEGER]
 
 
-def _convert_run(x: Any, out: Any = None, *, dtype: Any) -> Any:
-    if out is None:
-        return np.asarray(x).astype(dtype)
-    np.copyto(out, x, casting="unsafe")
-    return out
+# --- ufuncs made of these ------------------------------------------------------------------------
 
 
-convert = define(
-    "core::convert", params={"dtype": DTYPE}, infer=lambda x, *, dtype: Type(dtype, x.shape),
-    # where a real x was made complex, only the real part of g pairs with a real tangent
-    rule=linear(lambda g, x, *, dtype: convert(g if x.dtype.kind == "c" else np.real(g), dtype=x.dtype)),
-    same_as=lambda types, params: 0 if types[0].dtype == params["dtype"] else None,
-    elementwise=True, out=True, samples=(Sample(((2, 3),), params={"dtype": "float64"}),),
-)(_convert_run)  # fmt: skip
+def outer(ufunc: np.ufunc) -> Callable[..., Any]:
+    """ufunc.outer: every element of a with every element of b."""
 
+    def function(a: Any, b: Any, **kwargs: Any) -> Any:
+        return ufunc(np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))), b, **kwargs)
 
-def _real_type(x: Type) -> Type:
-    return Type(np.empty(0, x.dtype).real.dtype, x.shape)
-
-
-def _part(name: str, part: Callable[[Any], Any], rule: Rule) -> Op:
-    def run(x: Any, out: Any = None) -> Any:
-        if out is None:
-            return np.array(part(x))
-        np.copyto(out, part(x))
-        return out
-
-    same = (lambda types, params: 0 if types[0].dtype.kind != "c" else None) if name == "real" else None
-    return Op(
-        f"core::{name}", run, _real_type, rule, elementwise=True, out=True, same_as=same,
-        samples=(Sample(((2, 3),), dtypes=("complex128",)),), doc=f"np.{name}, elementwise.",
-    )  # fmt: skip
-
-
-# under Re(sum(g * t)) with real g: Re(g * Re t) = Re(g * t), and Re(g * Im t) = Re(-i g * t)
-real = _part("real", np.real, Rule(jvp=lambda ts, y, x: np.real(ts[0]), vjp=lambda g, y, x: g))
-imag = _part("imag", np.imag, Rule(jvp=lambda ts, y, x: np.imag(ts[0]), vjp=lambda g, y, x: g * -1j))
-
-OPS = [*ROWS, *FLAT, *INTEGER, select, convert, real, imag]
-
-
-# --- NumPy functions made of these ---------------------------------------------------------------
-
-
-def where(condition: Any, x: Any = None, y: Any = None) -> Any:
-    """np.where with three arguments."""
-    if x is None or y is None:
-        raise TypeError("np.where of one argument has no fixed size; use np.where(c, a, b)")
-    return select(condition, x, y)
-
-
-def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """np.clip. Derivative 1 inside and at the bounds' own halves at ties."""
-    low, high = (a_min if a_min is not None else min), (a_max if a_max is not None else max)
-    if low is not None:
-        a = np.maximum(a, low)
-    return a if high is None else np.minimum(a, high)
-
-
-def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    """np.round."""
-    return np.rint(a) if decimals == 0 else np.rint(a * 10.0**decimals) / 10.0**decimals
-
-
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """np.nan_to_num."""
-    info = np.finfo(x.dtype)
-    x = np.where(np.isnan(x), nan, x)
-    x = np.where(x == np.inf, info.max if posinf is None else posinf, x)
-    return np.where(x == -np.inf, info.min if neginf is None else neginf, x)
-
-
-def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
-    """np.divmod."""
-    return np.floor_divide(a, b), np.remainder(a, b)
+    return function
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.where: where,
-    np.clip: clip,
-    np.round: round_,
-    np.around: round_,
-    np.nan_to_num: nan_to_num,
-    np.divmod: divmod_,
-    np.real: lambda val: real(val) if val.dtype.kind == "c" else val,
-    np.imag: lambda val: imag(val) if val.dtype.kind == "c" else np.zeros_like(val),
-    np.isclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: np.abs(a - b) <= atol + rtol * np.abs(b),
-    np.iscomplexobj: lambda x: x.dtype.kind == "c",
-    np.isrealobj: lambda x: x.dtype.kind != "c",
+    (op.run, "outer"): outer(op.run) for op in OPS if isinstance(op.run, np.ufunc) and op.run.nin == 2
 }

@@ -230,7 +230,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.diag: diag,
     np.cross: cross,
     np.kron: kron,
-    (np.multiply, "outer"): outer,
 }
 for _name, _function in (("matvec", matvec), ("vecmat", vecmat)):
     if hasattr(np, _name):  # NumPy 2.2
