@@ -69,7 +69,8 @@ from adcore.params import (
     optional,
 )
 from adcore.plan.check import Cost, check
-from adcore.plan.layout import Layout, direct_outputs, lay_out, padded, views
+from adcore.plan.layout import Layout, body_keys, direct_outputs, lay_out, padded, reads, views
+from adcore.plan.loops import Loop, Pair, Places, loop_of, pairs, scheduled
 from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue
 from adcore.plan.steps import Plan, Run, default_plan

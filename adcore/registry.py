@@ -47,7 +47,9 @@ class Op:
         input; None when it cannot for these strides, then it is copied.
     out: run also takes a place for each result, after the inputs: run(*arrays, *outs, **params).
     kernel(node, lower) -> callable(*arrays, *outs): run with the params bound; ops with sub-graphs get
-        their bodies compiled by lower(graph).
+        their bodies compiled by lower.body(param).
+    loop(types, params) -> Loop: how an op loops, so that a plan may keep less than all of its trail;
+        pieces(node, lower, names, windows) -> pieces of it, compiled. See `adcore.plan.loops`.
     batch: what it does with a leading batch axis, see `adcore.transform.vmap`; elementwise ops need none.
     flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
@@ -66,6 +68,8 @@ class Op:
     view: Callable[..., tuple[int, ...] | None] | None = None
     out: bool = False
     kernel: Callable[..., Callable[..., Any]] | None = None
+    loop: Callable[..., Any] | None = None
+    pieces: Callable[..., Any] | None = None
     batch: Callable[..., Any] | tuple[int, ...] | str | None = None
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None

@@ -8,12 +8,16 @@ law of schedules; the ranges of the layout that live at one time do not overlap.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adcore.errors import PlanError
-from adcore.graph import Node, Value, bodies, kept, values
-from adcore.plan.layout import direct_outputs, place_bytes, views
+from adcore.graph import Graph, Node, Value, bodies, kept, numbering, values
+from adcore.plan.layout import body_keys, direct_outputs, reads, views
+from adcore.plan.loops import Pair, scheduled
+from adcore.plan.loops import kept as kept_by
+from adcore.plan.replay import ScheduleCost
 from adcore.plan.steps import Plan, Run
 
 
@@ -57,15 +61,26 @@ def _obey(plan: Plan) -> None:
     number = tuple(values(graph))
     owned = {*graph.inputs, *graph.constants}
     live = set(owned)
+    loops = scheduled(plan)
+    spent: set[Value] = set()  # trails that their schedule has consumed
+    root = _roots(graph)
+    sharing = Counter(root[v] for v in live)
     for i, step in enumerate(plan.steps):
         if not isinstance(step, Run):
             v = _numbered(number, step.value, i)
             if v not in live or v in owned:
                 raise PlanError(f"step {i} drops value {step.value}, which is not live", where)
             live.discard(v)
+            sharing[root[v]] -= 1
             continue
         node = _node(plan, step.node, i)
-        for v in node.inputs:
+        for v in reads(graph, step.node, loops):
+            if v in spent:
+                raise PlanError(
+                    f"step {i} runs node {step.node} ({node.op}), which reads a trail that its schedule has consumed",
+                    f"at {node.source or 'source unknown'} {where}",
+                    "run the loop that leaves the trail before it, again",
+                )
             if v not in live:
                 raise PlanError(
                     f"step {i} runs node {step.node} ({node.op}), whose input of type {v.type} was dropped or not made",
@@ -73,10 +88,21 @@ def _obey(plan: Plan) -> None:
                 )
         if not live.isdisjoint(node.outputs):
             raise PlanError(f"step {i} runs node {step.node} ({node.op}) while its result is live", where)
+        if any(root[v] is v and sharing[v] for v in node.outputs):
+            raise PlanError(
+                f"step {i} runs node {step.node} ({node.op}) while a view of its former result is live", where,
+                "drop the views first, or keep the result, which costs no bytes",
+            )  # fmt: skip
         live.update(node.outputs)
-        for name, _ in bodies(node):
-            if (step.node, name) not in plan.bodies:
-                raise PlanError(f"node {step.node} ({node.op}) has no plan for its sub-graph {name}", where)
+        sharing.update(root[v] for v in node.outputs)
+        pair = loops.get(step.node)
+        if pair is not None:
+            (spent.update if pair.back == step.node else spent.difference_update)(pair.trails)
+        for key in body_keys(graph, step.node, loops):
+            if key not in plan.bodies:
+                raise PlanError(
+                    f"node {key[0]} ({graph.nodes[key[0]].op}) has no plan for its sub-graph {key[1]}", where
+                )
     wanted = set(kept(graph))
     for v in wanted - live:
         raise PlanError(f"an output of type {v.type} is not live at the end", where)
@@ -85,11 +111,21 @@ def _obey(plan: Plan) -> None:
         raise PlanError(f"{len(left)} values are still live at the end, one of type {next(iter(left)).type}", where)
 
 
+def _roots(graph: Graph) -> dict[Value, Value]:
+    """The value whose storage each value shares."""
+    viewed = views(graph)
+    root = {v: v for v in (*graph.inputs, *graph.constants)}
+    for node in graph.nodes:
+        root.update((v, root[node.inputs[0]] if v in viewed else v) for v in node.outputs)
+    return root
+
+
 class _Ledger:
     """Live values, and the bytes of the storages that they share."""
 
     def __init__(self, plan: Plan) -> None:
         graph = plan.graph
+        self.trails = plan.layout.trails
         self.owned = {*graph.inputs, *graph.constants}
         self.root: dict[Value, Value] = {v: v for v in self.owned}
         self.live: set[Value] = set(self.owned)
@@ -106,10 +142,14 @@ class _Ledger:
             return
         self.sharing[base] = self.sharing.get(base, 0) + 1
         if self.sharing[base] == 1:
-            self.bytes += base.type.nbytes
+            self.bytes += self.nbytes(base)
             if outside:
                 self.fresh += base.type.nbytes
                 self.outside.add(base)
+
+    def nbytes(self, v: Value) -> int:
+        """Bytes of a storage."""
+        return self.trails.get(v, v.type.nbytes)
 
     def end(self, v: Value) -> None:
         """A value is dropped; its storage is free when no other value shares it."""
@@ -119,7 +159,7 @@ class _Ledger:
             return
         self.sharing[base] -= 1
         if not self.sharing[base]:
-            self.bytes -= base.type.nbytes
+            self.bytes -= self.nbytes(base)
             if base in self.outside:
                 self.outside.discard(base)
                 self.fresh -= base.type.nbytes
@@ -163,7 +203,7 @@ def walk(plan: Plan) -> Iterator[Moment]:
         for v, place in zip(node.outputs, places, strict=True):
             ledger.start(v, ledger.root[node.inputs[0]] if place == "view" else v, place in ("fresh", "output"))
             if isinstance(place, int):
-                ranges.start(v, place, place_bytes(v.type), i)
+                ranges.start(v, place, layout.nbytes(v), i)
         if need:
             ranges.meanwhile(scratch, need, i)
         after = base + ledger.bytes
@@ -178,7 +218,9 @@ def _replay(plan: Plan) -> Cost:
     graph, layout = plan.graph, plan.layout
     inputs = sum(v.type.nbytes for v in graph.inputs)
     live = held = inputs
-    binds = forward_steps = runs = recomputed = 0
+    binds = runs = recomputed = 0
+    total = _Loops()
+    known = _schedules(plan)
     last = Moment(-1, None, False, inputs, inputs, inputs + layout.arena_bytes)
     for last in walk(plan):
         if last.during > live:
@@ -186,9 +228,8 @@ def _replay(plan: Plan) -> Cost:
         held = max(held, last.held)
         if last.node is not None:
             recomputed += last.again
-            own, steps = _body_runs(plan, last.node, graph.nodes[last.node])
-            runs += own
-            forward_steps += steps
+            runs += 1
+            total.add(_loop_runs(plan, last.node, known))
     copied = _copied_outputs(plan)
     return Cost(
         peak_bytes=max(held, last.held + copied),
@@ -197,11 +238,11 @@ def _replay(plan: Plan) -> Cost:
         input_bytes=inputs,
         output_bytes=sum(v.type.nbytes for v in graph.outputs),
         constant_bytes=sum(a.nbytes for a in graph.constants.values()),
-        runs=runs,
+        runs=runs + total.runs,
         recomputed=recomputed,
-        forward_steps=forward_steps,
-        disk_read=0,
-        disk_written=0,
+        forward_steps=total.steps,
+        disk_read=total.read,
+        disk_written=total.written,
         binds=binds,
     )
 
@@ -256,18 +297,69 @@ def _node(plan: Plan, i: int, step: int) -> Node:
     return nodes[i]
 
 
-def _body_runs(plan: Plan, i: int, node: Node) -> tuple[int, int]:
-    """Nodes executed by one run of a node, and executions of taped loop bodies among them."""
+@dataclass(slots=True)
+class _Loops:
+    """What the sub-graphs of nodes add up to: nodes run, steps of loops that leave trails, bytes on disk."""
+
+    runs: int = 0
+    steps: int = 0
+    read: int = 0
+    written: int = 0
+
+    def add(self, other: _Loops, times: int = 1) -> None:
+        """That, so many times."""
+        self.runs += times * other.runs
+        self.steps += times * other.steps
+        self.read += times * other.read
+        self.written += times * other.written
+
+    @classmethod
+    def of(cls, cost: Cost) -> _Loops:
+        """One run of a sub-graph."""
+        return cls(cost.runs, cost.forward_steps, cost.disk_read, cost.disk_written)
+
+
+_Known = dict[int, tuple[Pair, ScheduleCost | None]]
+
+
+def _schedules(plan: Plan) -> _Known:
+    """By node: the pair that it belongs to and what its schedule does, which is run here and must obey its law."""
+    number = numbering(plan.graph)
+    found: _Known = {}
+    for i, pair in scheduled(plan).items():
+        schedule = plan.trails[number[pair.trails[0]]]
+        cost = kept_by(schedule, pair.loop.length, pair.state, pair.record_bytes)
+        room = plan.layout.trails[pair.trails[0]]
+        if cost is not None and cost.peak_stored > room:
+            raise PlanError(f"a schedule keeps {cost.peak_stored} bytes in a range of {room}", f"{schedule!r}")
+        found[i] = pair, cost
+    return found
+
+
+def _loop_runs(plan: Plan, i: int, known: _Known) -> _Loops:
+    """What one run of a node does in its sub-graphs. A loop of unknown length counts as one step."""
+    node, total = plan.graph.nodes[i], _Loops()
+    own = {name: _Loops.of(plan.bodies[i, name].cost) for name, _ in bodies(node)}
     length = node.params.get("length", 1)
     times = length if isinstance(length, int) else 1
-    runs, steps = 1, 0
-    for name, _ in bodies(node):
-        cost = plan.bodies[i, name].cost
-        runs += times * cost.runs
-        steps += times * cost.forward_steps
-    if node.params.get("trails"):
-        steps += times
-    return runs, steps
+    pair, cost = known.get(i, (None, None))
+    if pair is None or pair.back == i:
+        for part in own.values():
+            total.add(part, times)
+        total.steps += times if node.params.get("trails") else 0
+    if pair is None:
+        return total
+    if cost is None:
+        return total if pair.back == i else _Loops(own["step"].runs, 1)
+    first = pair.forward == i
+    taped = cost.first_taped if first else cost.taped_steps - cost.first_taped
+    steps = cost.first_steps if first else cost.forward_steps - cost.first_steps
+    for name, n in (("step" if first else "tape", taped), ("advance" if first else "again", steps - taped)):
+        total.add(_Loops.of(plan.bodies[pair.forward, name].cost), n)
+    total.steps += steps
+    total.written += 0 if not first else cost.disk_saves * pair.state
+    total.read += 0 if first else cost.disk_loads * pair.state
+    return total
 
 
 def _copied_outputs(plan: Plan) -> int:

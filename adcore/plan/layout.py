@@ -9,7 +9,8 @@ Every value has a place:
 The arena is laid out by walking the plan: a value takes the best fitting free range when its node
 runs, and gives it back when the last value that shares it is dropped. What a node needs beside its
 results (scratch, the arenas of its sub-graphs, contiguous copies of strided inputs for these) is a
-range that lives while the node runs.
+range that lives while the node runs. A trail that is kept by a schedule is one range, in which the
+schedule's snapshots and residuals come and go (`adcore.plan.loops`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from adcore.registry import find_op
 from adcore.types import AnyType, Trail, Type
 
 if TYPE_CHECKING:
+    from adcore.plan.loops import Pair
     from adcore.plan.steps import Plan
 
 ALIGN = 64
@@ -40,25 +42,33 @@ class Layout:
         (bytes), or "fresh", "output" or "view". Empty for other steps.
     scratch: per step, offset of the node's scratch range, or -1.
     needs: what each node that has a scratch range keeps there.
+    trails: bytes of the trails that are kept by a schedule: all in the place of a loop's first one.
     """
 
     arena_bytes: int
     places: tuple[tuple[int | str, ...], ...]
     scratch: tuple[int, ...]
     needs: Mapping[int, Needs]
+    trails: Mapping[Value, int]
+
+    def nbytes(self, v: Value) -> int:
+        """Bytes that a value takes in the arena."""
+        return self.trails[v] if v in self.trails else place_bytes(v.type)
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The parts of a node's scratch range, as offsets in it.
+    """The parts of a node's scratch range, as offsets in it. The op's own scratch is at 0.
 
-    own: of the op's scratch, always 0. bodies: of the arena of each sub-graph, by param name.
-    copies: of the contiguous copy of each strided input, by position.
+    copies: of the contiguous copy of each strided input, by position among `reads`.
+    carries: of two carries, for a loop that runs steps of another again; else -1.
+    bodies: of the arenas of the sub-graphs, which run one at a time and share the range from there on.
     """
 
     nbytes: int
-    bodies: Mapping[str, int]
     copies: Mapping[int, int]
+    carries: int
+    bodies: int
 
 
 # --- views ---------------------------------------------------------------------------------------
@@ -112,6 +122,11 @@ class Arena:
         self._starts: list[int] = []
         self._ends: list[int] = []
 
+    @property
+    def top(self) -> int:
+        """The end of the last range that is taken."""
+        return self._starts[-1] if self._ends and self._ends[-1] == self.size else self.size
+
     def take(self, nbytes: int) -> int:
         """The offset of a range of that many bytes."""
         need = padded(nbytes)
@@ -154,9 +169,9 @@ class Arena:
             self._ends.insert(i, end)
 
 
-def padded(nbytes: int) -> int:
-    """That many bytes, rounded up to ALIGN."""
-    return -(-nbytes // ALIGN) * ALIGN
+def padded(nbytes: int, align: int = ALIGN) -> int:
+    """That many bytes, rounded up."""
+    return -(-nbytes // align) * align
 
 
 def place_bytes(t: AnyType) -> int:
@@ -171,13 +186,22 @@ def place_bytes(t: AnyType) -> int:
 
 def lay_out(plan: Plan) -> Layout:
     """The layout of a plan that obeys the law of plans. Deterministic; near linear in the steps."""
+    from adcore.plan.loops import extent, scheduled
     from adcore.plan.steps import Run
 
     graph = plan.graph
     number = tuple(values(graph))
     viewed = views(graph)
     outputs = direct_outputs(graph, viewed)
-    needs = node_needs(plan, viewed)
+    loops = scheduled(plan)
+    place_of = {v: i for i, v in enumerate(number)}
+    trails = {
+        v: extent(plan.trails[place_of[v]], pair) if k == 0 else 0
+        for pair in dict.fromkeys(loops.values())
+        for k, v in enumerate(pair.trails)
+    }
+    needs = node_needs(plan, viewed, loops)
+    layout = Layout(0, (), (), needs, trails)
     arena = Arena()
     root: dict[Value, Value] = {}
     sharing: dict[Value, int] = {}  # live values per storage
@@ -192,7 +216,7 @@ def lay_out(plan: Plan) -> Layout:
             if base is not None:
                 sharing[base] -= 1
                 if not sharing[base] and base in at:
-                    arena.give(at.pop(base), place_bytes(base.type))
+                    arena.give(at.pop(base), layout.nbytes(base))
             continue
         node = graph.nodes[step.node]
         if node.outputs and node.outputs[0] in viewed:
@@ -209,7 +233,7 @@ def lay_out(plan: Plan) -> Layout:
             if v in outputs or not takes_place:
                 found.append("output" if takes_place else "fresh")
             else:
-                at[v] = arena.take(place_bytes(v.type))
+                at[v] = arena.take(layout.nbytes(v))
                 found.append(at[v])
         places.append(tuple(found))
         need = needs[step.node].nbytes if step.node in needs else 0
@@ -217,34 +241,45 @@ def lay_out(plan: Plan) -> Layout:
         if need:
             arena.give(offset, need)
         scratch.append(offset)
-    return Layout(arena.size, tuple(places), tuple(scratch), needs)
+    return Layout(arena.size, tuple(places), tuple(scratch), needs, trails)
 
 
-def node_needs(plan: Plan, viewed: Mapping[Value, Strides]) -> dict[int, Needs]:
+def reads(graph: Graph, i: int, loops: Mapping[int, Pair]) -> tuple[Value, ...]:
+    """What a run of a node reads: its inputs, and those of the forward loop whose trail it reads under a schedule."""
+    node = graph.nodes[i]
+    pair = loops.get(i)
+    return (*node.inputs, *pair.reads) if pair is not None and pair.back == i else node.inputs
+
+
+def body_keys(graph: Graph, i: int, loops: Mapping[int, Pair]) -> tuple[tuple[int, str], ...]:
+    """Where the plans of the sub-graphs that a node runs are found in `plan.bodies`."""
+    own = [(i, name) for name, _ in bodies(graph.nodes[i])]
+    pair = loops.get(i)
+    if pair is not None:
+        own += [(pair.forward, name) for name in (("advance",) if pair.forward == i else ("tape", "again"))]
+    return tuple(own)
+
+
+def node_needs(plan: Plan, viewed: Mapping[Value, Strides], loops: Mapping[int, Pair]) -> dict[int, Needs]:
     """What nodes keep in their scratch range, for those that need one."""
-    arenas: dict[int, int] = {}
+    graph = plan.graph
     found: dict[int, Needs] = {}
-    for i, node in enumerate(plan.graph.nodes):
-        own = _own_scratch(node)
-        inner = [name for name, _ in bodies(node)]
-        if not own and not inner:
+    for i, node in enumerate(graph.nodes):
+        own, keys = _own_scratch(node), body_keys(graph, i, loops)
+        if not own and not keys:
             continue
         at = padded(own)
-        starts: dict[str, int] = {}
-        for name in inner:
-            body = plan.bodies.get((i, name))
-            if body is None:
-                continue  # the validator says so
-            if id(body) not in arenas:
-                arenas[id(body)] = body.layout.arena_bytes
-            starts[name] = at
-            at += padded(arenas[id(body)])
         copies: dict[int, int] = {}
-        for j, v in enumerate(node.inputs):
-            if inner and strided(v, viewed):
+        for j, v in enumerate(reads(graph, i, loops)):
+            if keys and strided(v, viewed):
                 copies[j] = at
                 at += padded(v.type.nbytes)
-        found[i] = Needs(at, starts, copies)
+        pair, carries = loops.get(i), -1
+        if pair is not None and pair.back == i:
+            carries = at
+            at += 2 * pair.state
+        arenas = [plan.bodies[key].layout.arena_bytes for key in keys if key in plan.bodies]  # the validator says so
+        found[i] = Needs(at + padded(max(arenas, default=0)), copies, carries, at)
     return found
 
 

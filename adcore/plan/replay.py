@@ -54,6 +54,9 @@ class ScheduleCost:
 
     length: int
     forward_steps: int
+    taped_steps: int  # of them, by Tape
+    first_steps: int  # of all forward steps, before Turn
+    first_taped: int  # of the taped ones, before Turn
     back_steps: int
     memory_saves: int
     memory_loads: int
@@ -63,6 +66,7 @@ class ScheduleCost:
     peak_disk: int  # snapshots
     peak_taped: int  # steps
     peak_bytes: int  # in memory
+    peak_stored: int  # bytes of snapshots in memory and of residuals alone
     peak_disk_bytes: int
     actions: int
 
@@ -142,7 +146,8 @@ class _Machine:
         self.buffers: dict[int, int] = {}  # start -> stop, of the live residual ranges
         self.saves, self.loads = {"memory": 0, "disk": 0}, {"memory": 0, "disk": 0}
         self.peaks = {"memory": 0, "disk": 0, "taped": 0, "memory_bytes": 0, "disk_bytes": 0}
-        self.taped = self.forward = self.count = 0
+        self.taped = self.forward = self.forward_taped = self.stored = self.count = 0
+        self.first = 0, 0  # forward steps, and taped ones of them, before Turn
 
     def do(self, action: Action) -> int | None:
         match action:
@@ -156,6 +161,7 @@ class _Machine:
                 self.require(not self.turned, action, "turns a second time")
                 self.require(self.carry == self.length, action, "turns before the last step is done")
                 self.carry, self.turned, self.known = None, True, True
+                self.first = self.forward, self.forward_taped
                 self.measure(action, 0)
             case Peek():
                 self.require(self.carry == action.step, action, "runs or keeps another step than the carry's")
@@ -181,6 +187,7 @@ class _Machine:
             if reached > start:
                 self.buffers[start] = reached
                 self.taped += reached - start
+                self.forward_taped += reached - start
             scratch = self.sizes.tape
         self.measure(action, scratch)
         self.carry = reached
@@ -220,7 +227,9 @@ class _Machine:
         """Raise the peaks to what is live while `action` runs, and compare them with the caps."""
         sizes, peaks = self.sizes, self.peaks
         memory, disk = len(self.stores["memory"]), len(self.stores["disk"])
-        live = sizes.state * (memory + (self.carry is not None)) + sizes.record * self.taped + scratch
+        stored = sizes.state * memory + sizes.record * self.taped
+        self.stored = max(self.stored, stored)
+        live = stored + sizes.state * (self.carry is not None) + scratch
         if self.turned:
             live += sizes.adjoint
         now = (memory, disk, self.taped, live, sizes.state * disk)
@@ -255,6 +264,9 @@ class _Machine:
         return ScheduleCost(
             length=self.length,
             forward_steps=self.forward,
+            taped_steps=self.forward_taped,
+            first_steps=self.first[0],
+            first_taped=self.first[1],
             back_steps=self.length,
             memory_saves=saves["memory"],
             memory_loads=loads["memory"],
@@ -264,6 +276,7 @@ class _Machine:
             peak_disk=peaks["disk"],
             peak_taped=peaks["taped"],
             peak_bytes=peaks["memory_bytes"],
+            peak_stored=self.stored,
             peak_disk_bytes=peaks["disk_bytes"],
             actions=self.count,
         )

@@ -72,6 +72,17 @@ class Schedule(ABC):
         """How often a step is run, taped or not, for a loop of `length` steps known beforehand."""
         return replay(self, length).forward_steps
 
+    def bounds(self) -> tuple[int, int]:
+        """The most snapshots in memory and the most taped steps at one time, for a loop of any length.
+
+        Raises: ScheduleError if there is no such bound: then the schedule serves known lengths only.
+        """
+        raise ScheduleError(
+            f"schedule {self.name!r} does not bound what it keeps for a loop of unknown length",
+            f"a loop of unknown length under {self!r}",
+            "use Online(slots), or give the loop a length",
+        )
+
     def to_data(self) -> list[Any]:
         """Plain data that msgpack can write: [name, {field: value}].
 

@@ -15,11 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adcore.graph import Graph, bodies, kept, numbering
-from adcore.plan.layout import Layout, lay_out
+from adcore.plan.layout import Layout, lay_out, reads
 from adcore.plan.schedule import Schedule
 
 if TYPE_CHECKING:
     from adcore.plan.check import Cost
+    from adcore.plan.loops import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ Step: TypeAlias = Run | Drop
 class Plan:
     """The steps for one graph, the plans of its nodes' sub-graphs, the schedules of its trails.
 
-    bodies: (node, param) -> Plan. trails: number of the trail's value -> Schedule; default: keep it whole.
+    bodies: (node, param) -> Plan; for a loop whose trail has a schedule also its other pieces, by the names
+    in `adcore.plan.loops`. trails: number of the trail's value -> Schedule; default: keep it whole.
     strategy, reason: who made the plan and why, for people.
     """
 
@@ -92,12 +94,24 @@ class Plan:
         return timeline(self)
 
 
-def default_plan(graph: Graph, strategy: str = "", reason: str = "") -> Plan:
-    """Graph order, every value dropped right after its last use; trails kept whole."""
+def default_plan(
+    graph: Graph,
+    strategy: str = "",
+    reason: str = "",
+    trails: Mapping[int, Schedule] | None = None,
+    bodies: Mapping[tuple[int, str], Plan] | None = None,
+) -> Plan:
+    """Graph order, every value dropped right after its last use; trails kept whole, unless `trails` says.
+
+    bodies: plans of sub-graphs that are given; the others are default plans.
+    """
+    from adcore.plan.loops import scheduled
+
     number = numbering(graph)
+    loops = scheduled(Plan(graph, (), trails=trails or {}))
     last: dict[int, int] = {}
     for i, node in enumerate(graph.nodes):
-        for v in (*node.inputs, *node.outputs):
+        for v in (*reads(graph, i, loops), *node.outputs):
             last[number[v]] = i
     own = len(graph.inputs) + len(graph.constants)
     for v in kept(graph):
@@ -107,13 +121,23 @@ def default_plan(graph: Graph, strategy: str = "", reason: str = "") -> Plan:
         if value >= own:
             ending.setdefault(i, []).append(value)
     steps: list[Step] = []
-    inner: dict[tuple[int, str], Plan] = {}
-    known: dict[int, Plan] = {}
-    for i, node in enumerate(graph.nodes):
+    for i in range(len(graph.nodes)):
         steps.append(Run(i))
         steps += [Drop(v) for v in ending.get(i, ())]
-        for name, body in bodies(node):
-            if id(body) not in known:
-                known[id(body)] = default_plan(body)
-            inner[i, name] = known[id(body)]
-    return Plan(graph, tuple(steps), inner, strategy=strategy, reason=reason)
+    return Plan(graph, tuple(steps), body_plans(graph, loops, bodies or {}), trails or {}, strategy, reason)
+
+
+def body_plans(
+    graph: Graph, loops: Mapping[int, Pair], given: Mapping[tuple[int, str], Plan]
+) -> Mapping[tuple[int, str], Plan]:
+    """The given plans of sub-graphs, and default plans of the others that the nodes of a graph run."""
+    found = dict(given)
+    known = {id(plan.graph): plan for plan in given.values()}
+    for i, node in enumerate(graph.nodes):
+        parts = dict(bodies(node))
+        if i in loops and loops[i].forward == i:
+            parts |= loops[i].pieces
+        for name, body in parts.items():
+            if (i, name) not in found:
+                found[i, name] = known.get(id(body)) or known.setdefault(id(body), default_plan(body))
+    return found

@@ -26,6 +26,7 @@ from adcore.extend import (
     SIZE,
     AnyType,
     Graph,
+    Loop,
     Node,
     Op,
     Rule,
@@ -39,6 +40,7 @@ from adcore.extend import (
 from adcore_ops.batching import scan_batch
 from adcore_ops.control_samples import SCAN_SAMPLES
 from adcore_ops.loop_jvp import doubled
+from adcore_ops.ranges import back_steps, forward_steps
 from adcore_ops.scan_back import backward
 from adcore_ops.step import only_compiled, parts_of
 
@@ -111,6 +113,22 @@ def _scratch(types: Any, p: Any) -> int:
     return sum(padded(t.nbytes) for t in types[: p["carries"]])
 
 
+def _loop(types: Any, p: Any) -> Loop:
+    parts = parts_of(types, p)
+    return Loop(p["step"], p["length"], parts.carries, parts.ys, p["reverse"])
+
+
+def _pieces(node: Node, lower: Any, names: Any, windows: Any) -> dict[str, Any]:
+    """Pieces of the loop for a schedule to drive: of its own steps, or "back", of the reverse of another's."""
+    p = node.params
+    parts = parts_of([v.type for v in node.inputs], p)
+    from_the_end = f"{(p['length'] or 0) - 1} - k"
+    if "back" in names:  # rows are counted by the steps of the other loop, which goes the other way
+        return {"back": back_steps(parts, lower.body("step"), "k" if p["reverse"] else from_the_end, windows)}
+    row = from_the_end if p["reverse"] else "k"
+    return {name: forward_steps(parts, lower.body(name), name, row) for name in names}
+
+
 # --- forward -------------------------------------------------------------------------------------
 
 
@@ -141,7 +159,7 @@ def _tape(node: Node, active: tuple[bool, ...]) -> Taped:
 SCAN = Op(
     "core::scan", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape),
     {"step": GRAPH, "length": optional(SIZE), "carries": INT, "scanned": INT, "trails": INTS, "reverse": BOOL},
-    batch=scan_batch, out=True, kernel=_kernel, samples=SCAN_SAMPLES, scratch=_scratch,
+    batch=scan_batch, out=True, kernel=_kernel, loop=_loop, pieces=_pieces, samples=SCAN_SAMPLES, scratch=_scratch,
     doc="A loop of known length: scan[step](carries, xs, trails, consts) -> carries, ys, trails.",
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from adcore.extend import (
     INTS,
     AnyType,
     Graph,
+    Loop,
     Node,
     Op,
     Rule,
@@ -34,6 +35,7 @@ from adcore.extend import (
 from adcore_ops.batching import while_batch
 from adcore_ops.control_samples import WHILE_SAMPLES
 from adcore_ops.loop_jvp import doubled
+from adcore_ops.ranges import forward_steps
 from adcore_ops.scan_back import backward
 from adcore_ops.step import only_compiled, parts_of
 
@@ -96,6 +98,29 @@ def _scratch(types: Any, p: Any) -> int:
     return padded(FLAG.nbytes) + sum(padded(t.nbytes) for t in types[: p["carries"]])
 
 
+def _loop(types: Any, p: Any) -> Loop:
+    return Loop(p["step"], None, p["carries"], 0, False, asks=True)
+
+
+def _pieces(node: Node, lower: Any, names: Any, windows: Any) -> dict[str, Any]:
+    """Pieces of the loop for a schedule to drive. Before Turn they ask its condition, then the length is known.
+
+    peek: only the condition, of carries and constants; whether there is a step.
+    """
+    p = node.params
+    parts = parts_of([v.type for v in node.inputs], {**p, "scanned": 0})
+    if "step" not in names:
+        return {name: forward_steps(parts, lower.body(name), name, "k") for name in names}
+    test, flag = lower.body("cond"), lower.buffer(FLAG)
+
+    def peek(*xs: Any) -> bool:
+        test(*xs, flag)
+        return bool(flag)
+
+    found = {name: forward_steps(parts, lower.body(name), name, "k", test, flag) for name in names}
+    return {**found, "peek": peek}
+
+
 def _jvp(ts: Any, y: Any, *xs: Any, **p: Any) -> Any:
     trace = current()
     assert trace is not None
@@ -127,7 +152,7 @@ def _tape(node: Node, active: tuple[bool, ...]) -> Taped:
 WHILE = Op(
     "core::while_loop", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape),
     {"cond": GRAPH, "step": GRAPH, "carries": INT, "trails": INTS}, batch=while_batch, out=True, kernel=_kernel,
-    samples=WHILE_SAMPLES, scratch=_scratch,
+    loop=_loop, pieces=_pieces, samples=WHILE_SAMPLES, scratch=_scratch,
     doc="A loop of unknown length: [cond, step](carries, consts) -> carries, steps, trails.",
 )  # fmt: skip
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from adcore.extend import Graph, Node, OpError, Plan, Trail, Type, bodies, find_op, padded
-from adcore_backends.numpy.source import Source, generate
+from adcore_backends.numpy.source import Kernel, Source, generate
+from adcore_backends.numpy.trails import Track, back_kernel, forward_kernel, packed
 
 DTYPES = {
     name: np.dtype(name)
@@ -48,9 +49,9 @@ def bind(source: Source, arena: Any) -> Callable[..., Any]:
         **DTYPES,
         **source.constants,
     }
-    for name, i, scratch in source.kernels:
-        node = graph.nodes[i]
-        names[name] = make_kernel(node, Lower(source, i, node, arena, scratch))
+    tracks: dict[tuple[int, int], Track] = {}
+    for k in source.kernels:
+        names[k.name] = _kernel(source, k, arena, tracks)
     for b in source.bindings:
         if b.kind == "buffer":
             names[b.name] = buffer(arena, b.type, b.offset)
@@ -62,23 +63,49 @@ def bind(source: Source, arena: Any) -> Callable[..., Any]:
     return run
 
 
+def _kernel(source: Source, k: Kernel, arena: Any, tracks: dict[tuple[int, int], Track]) -> Callable[..., Any]:
+    """The callable of a kernel; those of a pair of loops under a schedule share a track."""
+    plan, node = source.plan, source.plan.graph.nodes[k.node]
+    lower = Lower(source, k.node, node, arena, k.scratch)
+    if k.trail < 0:
+        return make_kernel(node, lower)
+    pair = source.loops[k.node]
+    track = tracks.get((pair.forward, k.trail))
+    if track is None:
+        room = arena[k.trail : k.trail + source.layout.trails[pair.trails[0]]]
+        track = tracks[pair.forward, k.trail] = Track(plan.trails[source.number[pair.trails[0]]], pair, room)
+    if k.node == pair.forward:
+        return forward_kernel(track, node, lower)
+    forward = plan.graph.nodes[pair.forward]
+    return back_kernel(track, forward, node, lower, Lower(source, k.node, forward, arena, k.scratch, pair.forward))
+
+
 class Lower:
     """What a node's kernel may ask for: its sub-graphs compiled, and buffers in its scratch range."""
 
-    def __init__(self, source: Source, i: int, node: Node, arena: Any, scratch: int) -> None:
+    def __init__(
+        self, source: Source, i: int, node: Node, arena: Any, scratch: int, bodies_of: int | None = None
+    ) -> None:  # fmt: skip
         self._source, self._i, self._node, self._arena, self._scratch = source, i, node, arena, scratch
+        self._bodies_of = i if bodies_of is None else bodies_of  # a reverse loop runs steps of a forward one too
         self._used = 0
 
     def body(self, name: str) -> Callable[..., None]:
         """The sub-graph of that param as a function of (*inputs, *places of its outputs)."""
-        plan: Plan = self._source.plan.bodies[self._i, name]
-        start = self._scratch + self._source.layout.needs[self._i].bodies[name]
+        plan: Plan = self._source.plan.bodies[self._bodies_of, name]
+        start = self._scratch + self._source.layout.needs[self._i].bodies
         code = body_source(self._source, plan)
         return bind(code, self._arena[start : start + code.layout.arena_bytes])
 
     def graph(self, name: str) -> Graph:
         """The sub-graph of that param."""
         return dict(bodies(self._node))[name]
+
+    def carries(self, types: Sequence[Type]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Two sets of arrays for the carries of the forward loop, in the scratch of the reverse one."""
+        start = self._scratch + self._source.layout.needs[self._i].carries
+        room = sum(padded(t.nbytes, 16) for t in types)
+        return packed(self._arena, start, types), packed(self._arena, start + padded(room), types)
 
     def buffer(self, t: Type) -> Any:
         """An array in the node's own scratch, of which the op has declared the bytes."""

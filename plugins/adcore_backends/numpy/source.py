@@ -7,6 +7,7 @@ it runs: results of kernels that place them themselves, outputs, and views of in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from adcore.extend import (
     AnyType,
     Layout,
     Node,
+    Pair,
     Plan,
     Run,
     Trail,
@@ -21,6 +23,9 @@ from adcore.extend import (
     direct_outputs,
     find_op,
     kept,
+    numbering,
+    reads,
+    scheduled,
     values,
     views,
 )
@@ -44,18 +49,30 @@ class Binding:
     base: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel that a runner binds to a name: of which node, where its scratch range is, and the trail it leads."""
+
+    name: str
+    node: int
+    scratch: int
+    trail: int
+
+
 @dataclass(slots=True)
 class Source:
     """The generated code of one plan, and what a runner must bind for it."""
 
     plan: Plan
     layout: Layout
+    loops: Mapping[int, Pair]
+    number: Mapping[Value, int]
     into: bool  # outputs are written into places that the caller gives
     code: Any = None
     text: str = ""
     lines: dict[int, int] = field(default_factory=dict)  # line -> node
     bindings: list[Binding] = field(default_factory=list)
-    kernels: list[tuple[str, int, int]] = field(default_factory=list)  # name, node, offset of its scratch range
+    kernels: list[Kernel] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     bodies: dict[int, Source] = field(default_factory=dict)  # of sub-graphs, by id of their plan
 
@@ -68,7 +85,8 @@ def generate(plan: Plan, into: bool) -> Source:
 class _Writer:
     def __init__(self, plan: Plan, into: bool) -> None:
         self.plan, self.graph, self.into = plan, plan.graph, into
-        self.out = Source(plan, plan.layout, into)
+        self.out = Source(plan, plan.layout, scheduled(plan), numbering(plan.graph), into)
+        self.trails: dict[Value, int] = {}  # where the trails are that are led by a schedule
         self.name: dict[Value, str] = {v: f"x{i}" for i, v in enumerate(self.graph.inputs)}
         self.bound: set[Value] = set()  # in the arena, or constant: views of these are bound beforehand
         self.lines: list[list[str]] = [[]]
@@ -120,11 +138,16 @@ class _Writer:
         if places == ("view",):
             self.view(i, node)
             return
+        led = self.out.layout.trails
+        self.trails.update((v, place) for v, place in zip(node.outputs, places, strict=True) if v in led)
         kernel = self.kernel(i, scratch)
-        args = [self.argument(i, j, v, scratch) for j, v in enumerate(node.inputs)]
+        read = reads(self.graph, i, self.out.loops)
+        args = [self.argument(i, j, v, scratch) for j, v in enumerate(read) if v not in led]
         op = find_op(node.op)
         targets, outs = [], []
         for v, place in zip(node.outputs, places, strict=True):
+            if v in led:
+                continue
             if isinstance(place, int) and not _grows(v.type):
                 name = self.buffer(v.type, place)
                 self.bound.add(v)
@@ -150,10 +173,12 @@ class _Writer:
             )
 
     def kernel(self, i: int, scratch: int) -> str:
-        key = ("kernel", i, scratch)
+        pair = self.out.loops.get(i)
+        trail = -1 if pair is None else self.trails[pair.trails[0]]
+        key = ("kernel", i, scratch, trail)
         if key not in self.cache:
             self.cache[key] = self.fresh("k")
-            self.out.kernels.append((self.cache[key], i, scratch))
+            self.out.kernels.append(Kernel(self.cache[key], i, scratch, trail))
         return self.cache[key]
 
     def argument(self, i: int, j: int, v: Value, scratch: int) -> str:
@@ -181,6 +206,8 @@ class _Writer:
         self.emit(f"{name} = {self.kernel(i, -1)}({self.name[base]})", i)
 
     def drop(self, v: Value) -> None:
+        if v in self.trails:
+            return
         name = self.name.pop(v)
         self.bound.discard(v)
         if name in self.locals:

@@ -51,6 +51,10 @@ class Online(Schedule):
     def __post_init__(self) -> None:
         require_counts(self, slots=1, leaf=1)
 
+    def bounds(self) -> tuple[int, int]:
+        """All slots, and one leaf."""
+        return self.slots, self.leaf
+
     def actions(self, length: int | None) -> Generator[Action, int | None, None]:
         """Streamed; memory is that of the places."""
         places: list[int] = []

@@ -1,0 +1,207 @@
+"""Loops led by a schedule: its actions carried out on arrays, in the range that the layout gave to the trail.
+
+The forward node's kernel goes on until Turn and leaves its Track where it is; the reverse node's kernel goes
+on from there. Three sets of arrays hold carries: what is read now, a place for what comes next, and a spare.
+A loaded snapshot is read where it lies, and copied only if its slot is given back before a step is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcore.extend import (
+    Advance,
+    Back,
+    Drop,
+    Load,
+    Node,
+    Pair,
+    Peek,
+    Places,
+    Save,
+    Schedule,
+    Tape,
+    Trail,
+    Turn,
+    Type,
+    find_op,
+    loop_of,
+    padded,
+)
+
+Arrays = tuple[Any, ...]
+
+
+class Track:
+    """One trail under way: the actions to come, and the arrays that its schedule keeps.
+
+    room: the range of the trail, as bytes.
+    """
+
+    def __init__(self, schedule: Schedule, pair: Pair, room: Any) -> None:
+        self.schedule, self.pair, self.room = schedule, pair, room
+        self.carries: list[Type] = [v.type for v in pair.loop.step.outputs[: pair.loop.carries]]  # type: ignore[misc]
+        self.actions: Any = None
+        self.places = Places(pair.state, pair.record)
+        self._slots: dict[int, Arrays] = {}
+        self._buffers: dict[tuple[int, int], Arrays] = {}
+        self._taped: dict[int, Arrays] = {}
+
+    def start(self) -> None:
+        """Begin again, whatever an interrupted run has left."""
+        self.actions = self.schedule.actions(self.pair.loop.length)
+        self.places = Places(self.pair.state, self.pair.record)
+        self._taped.clear()
+
+    def slot(self, offset: int) -> Arrays:
+        """The arrays of the snapshot at this offset."""
+        found = self._slots.get(offset)
+        if found is None:
+            found = self._slots[offset] = packed(self.room, offset, self.carries)
+        return found
+
+    def save(self, action: Save, now: Arrays) -> None:
+        """Copy the carry into a slot."""
+        for place, a in zip(self.slot(self.places.save(action.step)), now, strict=True):
+            np.copyto(place, a)
+
+    def load(self, action: Load) -> Arrays:
+        """The snapshot, where it lies."""
+        return self.slot(self.places.snapshot(action.step))
+
+    def drop(self, action: Drop, now: Arrays, place: Arrays) -> bool:
+        """Give a slot back; True if the carry had to be copied out of it."""
+        held = now is self.slot(self.places.snapshot(action.step))
+        if held:
+            for p, a in zip(place, now, strict=True):
+                np.copyto(p, a)
+        self.places.drop(action.step)
+        return held
+
+    def tape(self, start: int, stop: int) -> Arrays:
+        """Buffers for the residuals of these steps."""
+        key = self.places.tape(start, stop), stop - start
+        found = self._buffers.get(key)
+        if found is None:
+            stacked = [Type(t.dtype, (stop - start, *t.shape)) for t in self.pair.record]
+            found = self._buffers[key] = packed(self.room, len(self.room) - key[0], stacked, 64)
+        self._taped[start] = found
+        return found
+
+    def taped(self, start: int) -> Arrays:
+        """The residuals of the range that starts here; their place is free when it has been reversed."""
+        self.places.back(start)
+        return self._taped.pop(start)
+
+
+def packed(room: Any, offset: int, types: Sequence[Type], align: int = 16) -> Arrays:
+    """Arrays of these types, one after the other."""
+    found = []
+    for t in types:
+        found.append(room[offset : offset + t.nbytes].view(t.dtype).reshape(t.shape))
+        offset += padded(t.nbytes, align)
+    return tuple(found)
+
+
+def forward_kernel(track: Track, node: Node, lower: Any) -> Callable[..., None]:
+    """The loop until Turn, as a function of (*inputs, *places of carries, of the number of steps, of ys)."""
+    loop = track.pair.loop
+    pieces = find_op(node.op).pieces(node, lower, ("step", "advance"), {})  # type: ignore[misc]
+    step, advance, peek = pieces["step"], pieces["advance"], pieces.get("peek")
+    more = tuple(lower.buffer(t) for t in track.carries)
+    c, n = loop.carries, len(node.inputs)
+
+    def run(*arrays: Any) -> None:
+        rest, out, ys = arrays[c:n], arrays[n : n + c], arrays[len(arrays) - loop.ys :] if loop.ys else ()
+        now, place, spare = arrays[:c], out, more
+        track.start()
+        answer, reached = None, 0
+        while True:
+            action = track.actions.send(answer)
+            answer, kind = None, type(action)
+            if kind is Advance:
+                answer, now, place, spare = advance(action.start, action.stop, now, place, spare, rest, ys, ())
+                reached = answer
+            elif kind is Tape:
+                records = track.tape(action.start, action.stop)
+                answer, now, place, spare = step(action.start, action.stop, now, place, spare, rest, ys, records)
+                reached = answer
+                if reached == action.start:
+                    track.taped(reached)
+            elif kind is Save:
+                track.save(action, now)
+            elif kind is Drop:
+                if track.drop(action, now, place):
+                    now, place, spare = place, spare, place
+            elif kind is Load:
+                now, place, spare = track.load(action), out, more
+            elif kind is Peek:
+                answer = action.step + 1 if peek(*now, *rest) else action.step
+            elif kind is Turn:
+                break
+        if loop.asks:
+            arrays[n + c][...] = reached
+        _settle(out, now)
+
+    return run
+
+
+def back_kernel(track: Track, forward: Node, back: Node, lower: Any, lower_forward: Any) -> Callable[..., None]:
+    """The rest, as a function of (*own inputs without the trail, *what the forward loop reads, *places)."""
+    pair = track.pair
+    pieces = find_op(forward.op).pieces(forward, lower_forward, ("tape", "again"), {})  # type: ignore[misc]
+    tape, again = pieces["tape"], pieces["again"]
+    reverse = find_op(back.op).pieces(back, lower, ("back",), windows(pair, back))["back"]  # type: ignore[misc]
+    carries = loop_of(back).carries  # type: ignore[union-attr]
+    more = tuple(lower.buffer(v.type) for v in back.inputs[:carries])
+    one, two = lower.carries(track.carries)
+    own = len(back.inputs) - len(pair.trails)
+    n = own + len(pair.reads)
+
+    def run(*arrays: Any) -> None:
+        bars, rest, reads = arrays[:carries], arrays[carries:own], arrays[own:n]
+        out, ys = arrays[n : n + carries], arrays[n + carries :]
+        bar_place, bar_spare = out, more
+        now, place, spare = (), one, two
+        for action in track.actions:
+            kind = type(action)
+            if kind is Back:
+                records = track.taped(action.start)
+                _, bars, bar_place, bar_spare = reverse(
+                    action.start, action.stop, bars, bar_place, bar_spare, rest, ys, records
+                )
+            elif kind is Tape:
+                records = track.tape(action.start, action.stop)
+                _, now, place, spare = tape(action.start, action.stop, now, place, spare, reads, (), records)
+            elif kind is Advance:
+                _, now, place, spare = again(action.start, action.stop, now, place, spare, reads, (), ())
+            elif kind is Load:
+                now, place, spare = track.load(action), one, two
+            elif kind is Save:
+                track.save(action, now)
+            elif kind is Drop and track.drop(action, now, place):
+                now, place, spare = place, spare, place
+        _settle(out, bars)
+
+    return run
+
+
+def windows(pair: Pair, back: Node) -> dict[int, int]:
+    """For each trail of the pair, by its number among those that `back` reads, its first array in a record."""
+    first, at = {}, 0
+    for v in pair.trails:
+        first[v] = at
+        at += len(v.type.record)  # type: ignore[union-attr]
+    trails = [v for v in back.inputs if isinstance(v.type, Trail)]
+    return {i: first[v] for i, v in enumerate(trails) if v in first}
+
+
+def _settle(out: Arrays, now: Arrays) -> None:
+    """The last carry, in the place of the result."""
+    if out is not now:
+        for place, a in zip(out, now, strict=True):
+            if place is not a:
+                np.copyto(place, a)
