@@ -13,6 +13,7 @@ from adcore.control import check, cond, region, report, scan, while_loop
 from adcore.errors import AdcoreError
 from adcore.files import load, loads
 from adcore.graph import Graph
+from adcore.implicit import root
 from adcore.ode import solve_ivp
 from adcore.opdef import op
 from adcore.plan.steps import Plan
@@ -38,6 +39,7 @@ __all__ = [
     "plan",
     "region",
     "report",
+    "root",
     "scan",
     "solve_ivp",
     "trace",

@@ -23,6 +23,7 @@ from adcore_ops import (
     parts,
     picking,
     reduce,
+    root,
     scan,
     shape,
     sized,
@@ -52,6 +53,7 @@ FAMILIES = (
     while_loop,
     cond,
     trail,
+    root,
     ode,
     sized,
 )
