@@ -50,6 +50,7 @@ from adcore.graph import (
     values,
 )
 from adcore.hookspecs import hookimpl
+from adcore.implicit import implicit, jacobian_of
 from adcore.index import fit_value
 from adcore.opdef import op
 from adcore.params import (

@@ -65,8 +65,17 @@ def implicit(fun: Callable[[Any], Any], guess: Any, tol: float = 1e-12, max_step
     return x, ok, steps
 
 
+def jacobian_of(fun: Callable[[Any], Any], x: Any) -> Any:
+    """The Jacobian of fun at the vector x, of shape (m, n), recorded in the current trace."""
+    trace = current()
+    assert trace is not None
+    graph, captured = trace_graph(fun, [trace.wrap(Value(x._type))], name="field")
+    matrix = jacobian_graph(aligned(graph, 1, captured, captured))
+    return call_graph(trace, matrix, [x, *(trace.wrap(v) for v in captured)])[0]
+
+
 def jacobian_graph(graph: Graph) -> Graph:
-    """(x, constants) -> d graph / dx, of shape (m, n), for a graph that maps a vector to a vector: n batched tangents."""
+    """(x, constants) -> d graph / dx, of shape (m, n), for a graph from a vector to a vector: n batched tangents."""
     n, dtype = graph.inputs[0].type.shape[0], graph.inputs[0].type.dtype  # type: ignore[union-attr]
     columns = vmap(jvp(graph, [0]), [False] * len(graph.inputs) + [True], n, [False, True])
 

@@ -67,7 +67,7 @@ def solve_ivp(
     events: Any = None, vectorized: bool = False, args: Any = None, *, rtol: float = 1e-3, atol: Any = 1e-6,
     first_step: float | None = None, max_step: float = math.inf, max_steps: int = 100_000, steps: int | None = None,
     jumps: Sequence[tuple[Any, Callable[..., Any]]] = (), running: Callable[..., Any] | None = None,
-    max_events: int = 16, controller: str | tuple[float, float] = "I",
+    max_events: int = 16, controller: str | tuple[float, float] = "I", mass: Any = None, hit: bool | None = None,
 ) -> OdeResult:  # fmt: skip
     """Solve y' = fun(t, y, *args), y(t0) = y0, from t0 to t1; everything in it may be differentiated.
 
@@ -79,6 +79,8 @@ def solve_ivp(
     jumps: (time, reset) pairs in the order of integration; an observation at that time sees the state after.
     running(t, y, *args) -> number, whose integral is `running`. steps: that many equal steps per segment,
     without error control. controller: "I", "PI", or the exponents of the last two errors.
+    mass: the constant matrix M of M y' = fun, which may be singular (index 1); or its diagonal.
+    hit: end a step at each time of t_eval; default: only where the method is implicit, else interpolate.
     Returns: OdeResult.
     Raises: CheckError when it runs, saying time, step and component, where the problem cannot be solved.
     Source: Hairer, Norsett and Wanner 1993, "Solving Ordinary Differential Equations I".
@@ -94,7 +96,7 @@ def solve_ivp(
         )
     problem = _Problem(
         fun, method, _list(events), list(jumps), running, rtol, atol, first_step, max_step, max_steps, steps,
-        max_events, controller,
+        max_events, controller, mass, hit,
     )  # fmt: skip
     times = [time for time, _ in jumps]
     inputs = (tuple(t_span), y0, t_eval, times, tuple(args or ()))
@@ -122,6 +124,8 @@ class _Problem:
     steps: int | None
     max_events: int
     controller: str | tuple[float, float]
+    mass: Any
+    hit: bool | None
 
     def recorded(self, t_span: Any, y0: Any, t_eval: Any, times: Any, args: Any) -> OdeResult:
         """The problem as a node of the current trace."""
@@ -174,6 +178,7 @@ class _Problem:
             "fixed": int(self.steps or 0), "first_step": float(self.first_step or 0.0),
             "max_step": float(self.max_step), "max_steps": self.max_steps, "controller": controller,
             "directions": tuple(directions), "terminal": tuple(terminal), "max_events": self.max_events, "lanes": (),
+            "hit": stepper.implicit if self.hit is None else bool(self.hit),
         }  # fmt: skip
 
     def _result(self, found: Any, n: int, only_end: bool, times: Any) -> OdeResult:
@@ -215,10 +220,24 @@ class _Parts:
         whole = aligned(rhs, own, of_rhs, wanted)
         resets_all = tuple(aligned(g, own, c, wanted) for g, c in reset_graphs)
         events = tuple(_with_rate(aligned(g, own, c, wanted), whole) for g, c in event_graphs)
-        step, dense = _step_graphs(find_stepper(p.method), whole)
+        step, dense = _step_graphs(find_stepper(p.method), whole, self.mass(p))
         inputs = 5 + len(self.consts) + len(wanted)
         graphs = {"rhs": whole, "step": step, "dense": dense, "events": events, "resets": resets_all}
         return {**graphs, "batched": (0,) * inputs}, wanted
+
+    def mass(self, p: _Problem) -> Any:
+        """The mass matrix, with a one for the running cost; None where there is none."""
+        if p.mass is None:
+            return None
+        stepper = find_stepper(p.method)
+        if not stepper.masses:
+            known = sorted(name for name, s in registry().steppers.items() if s.masses)
+            raise InputError(f"{p.method} takes no mass matrix", f"at {caller()}", f"use {' or '.join(known)}")
+        matrix = np.asarray(p.mass, self.state.dtype)
+        matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
+        if matrix.shape != (self.n, self.n):
+            raise InputError(f"the mass matrix has shape {matrix.shape}, for {self.n} states", f"at {caller()}")
+        return matrix if p.running is None else np.block([[matrix, np.zeros((self.n, 1))], [np.zeros(self.n), 1.0]])
 
     def traced(self, f: Callable[..., Any], kinds: Sequence[str], where: str) -> tuple[Graph, list[Value]]:
         """The graph of f(t, y, *constants), and what it captured."""
@@ -286,11 +305,10 @@ def find_stepper(name: str) -> Any:
     raise InputError(f"no ODE method is called {name!r}", f"known: {', '.join(sorted(table))}")
 
 
-def _step_graphs(stepper: Any, rhs: Graph) -> tuple[Graph, Graph]:
+def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
     """(t, h, y, consts) -> (y1, errors, stages, ok), and (t, h, y, y1, stages, theta, consts) -> y(theta)."""
     t, y = (v.type for v in rhs.inputs[:2])
     consts = [v.type for v in rhs.inputs[2:]]
-    made: list[Any] = []
 
     def field(leaves: Sequence[Any]) -> Callable[[Any, Any], Any]:
         def f(t: Any, y: Any) -> Any:
@@ -301,9 +319,8 @@ def _step_graphs(stepper: Any, rhs: Graph) -> tuple[Graph, Graph]:
         return f
 
     def step(t: Any, h: Any, y: Any, *leaves: Any) -> Any:
-        y1, errors, stages, *ok = stepper.step(field(leaves), t, h, y)
-        made[:] = [stages]
-        return (y1, *errors, stages, *(ok or [np.bool_(True)]))
+        y1, errors, stages, ok = stepper.step(field(leaves), t, h, y, mass)
+        return (y1, *errors, stages, ok)
 
     def dense(t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any, *leaves: Any) -> Any:
         return stepper.dense(field(leaves), t, h, y, y1, stages, theta)

@@ -60,22 +60,25 @@ def newton(
         equations(x)
         if not np.all(np.isfinite(r)):
             return False, step
-        fresh = inverse is None
-        if fresh:
+        dx = None if inverse is None else inverse @ r
+        if dx is None or _size(dx, x) > SLOW * last:
             jacobian(x)
             try:
                 inverse = np.linalg.inv(matrix)
             except np.linalg.LinAlgError:
                 return False, step
-        dx = inverse @ r
-        size = float(np.max(np.abs(dx), initial=0.0)) / max(float(np.max(np.abs(x), initial=0.0)), 1e-300)
+            dx = inverse @ r
+        size = _size(dx, x)
         x -= dx
         if size <= tol or (size <= 1e-8 and size >= 0.5 * last):
             return bool(np.all(np.isfinite(x))), step + 1
-        if size > SLOW * last or not fresh and size > 1e-3:
-            inverse = None
         last = size
     return False, max_steps
+
+
+def _size(dx: Any, x: Any) -> float:
+    """The largest correction over the largest unknown."""
+    return float(np.max(np.abs(dx), initial=0.0)) / max(float(np.max(np.abs(x), initial=0.0)), 1e-300)
 
 
 def _scratch(types: Any, p: Any) -> int:

@@ -1,7 +1,7 @@
 """Initial-value problems: the op `core::solve_ivp`, its steppers, and how it is differentiated.
 
 tableau     a Runge-Kutta method as data, and the step that it makes
-explicit, dop853    the tableaus of explicit methods
+explicit, dop853, implicit    the methods
 integrate   the adaptive loop: mesh, observations, events, resets
 locate      where on a step an event lies; the first step size
 op          the op
@@ -15,8 +15,9 @@ from typing import Any
 
 from adcore_ops.ode.dop853 import DOP853
 from adcore_ops.ode.explicit import RK4, RK23, RK45, TSIT5
+from adcore_ops.ode.implicit import ESDIRK3, ESDIRK4, ESDIRK5, RADAU
 from adcore_ops.ode.op import SOLVE
 
 OPS = [SOLVE]
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-STEPPERS = [RK4, RK23, RK45, TSIT5, DOP853]
+STEPPERS = [RK4, RK23, RK45, TSIT5, DOP853, ESDIRK3, ESDIRK4, ESDIRK5, RADAU]

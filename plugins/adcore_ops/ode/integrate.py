@@ -40,9 +40,9 @@ class Rules:
     """The settings of an integration.
 
     order: of the error estimate. tested: how many components are in the error test (the others are
-    quadratures). fixed: steps per segment, 0 for adaptive ones. controller: exponents of the last error and
-    of the one before it, for a PI control. directions, terminal: per event; terminal: 0 goes on, k ends at
-    the k-th.
+    quadratures). fixed: steps per segment, 0 for adaptive ones. hit: steps end at observations.
+    controller: exponents of the last error and of the one before it, for a PI control.
+    directions, terminal: per event; terminal: 0 goes on, k ends at the k-th.
     """
 
     order: int
@@ -50,6 +50,7 @@ class Rules:
     atol: Any
     tested: int
     fixed: int
+    hit: bool
     first_step: float
     max_step: float
     max_steps: int
@@ -137,11 +138,11 @@ class Integration:
         start, s = self.t, 0.0
         jumps = segment < len(self.points) - 1
         while s < 1.0:
-            ds = self.fraction(end - start, s)
+            ds, stop = self.fraction(start, end, s)
             t, h = start + s * (end - start), ds * (end - start)
             if self.accepted + self.rejected >= self.rules.max_steps:
                 return self.fail(Status.TOO_MANY_STEPS)
-            made = self.attempt(t, h)
+            made = self.attempt(t, h, ds == 1.0 - s or stop is not None)
             if made is None:
                 if self.status != Status.DONE:
                     return False
@@ -157,7 +158,8 @@ class Integration:
                 if start == end:
                     break
                 continue
-            self.observe(t, h, y1, stages, end if arrives else t + h, not (arrives and jumps))
+            limit = end if arrives else t + h if stop is None else stop
+            self.observe(t, h, y1, stages, limit, not (arrives and jumps))
             reset = len(self.parts.events) + segment if arrives and jumps else -1
             self.note(s, ds, segment, reset=reset)
             self.t, self.y = (end if arrives else t + h), y1
@@ -167,19 +169,32 @@ class Integration:
             self.signs = [self.armed(e) for e in range(len(self.parts.events))]
         return True
 
-    def fraction(self, span: float, s: float) -> float:
-        """The next step as a fraction of its segment; the last one takes all that is left."""
+    def fraction(self, start: float, end: float, s: float) -> tuple[float, float | None]:
+        """The next step as a fraction of its segment, and the observation that it ends at, if any.
+
+        The last step takes all that is left.
+        """
+        span = end - start
         if span == 0.0:
-            return 1.0
+            return 1.0, None
         if self.rules.fixed:
             n = self.rules.fixed
             k = round(s * n)
-            return 1.0 - s if k + 1 >= n else (k + 1) / n - s
+            return (1.0 - s if k + 1 >= n else (k + 1) / n - s), None
         ds = min(self.h, self.rules.max_step) / abs(span)
-        return 1.0 - s if s + ds * (1 + 1e-10) >= 1.0 else ds
+        ds = 1.0 - s if s + ds * (1 + 1e-10) >= 1.0 else ds
+        if self.rules.hit and self.seen < len(self.t_eval):
+            time = self.t_eval[self.seen]
+            ahead = (time - start) / span - s
+            if time != end and 0.0 < ahead <= ds * (1 + 1e-10):
+                return ahead, time
+        return ds, None
 
-    def attempt(self, t: float, h: float) -> tuple[Any, Any] | None:
-        """(y1, stages) of a step that passes its error test; None when it is to be tried shorter."""
+    def attempt(self, t: float, h: float, cut: bool) -> tuple[Any, Any] | None:
+        """(y1, stages) of a step that passes its error test; None when it is to be tried shorter.
+
+        cut: it is shorter than it could be, so it does not say that the next one must be.
+        """
         y1, errors, stages, ok = self.parts.step(t, h, self.y)
         self.evaluations += len(stages)
         finite = ok and bool(np.all(np.isfinite(y1)))
@@ -195,7 +210,8 @@ class Integration:
             self.accepted += 1
             factor = SAFETY * max(error, 1e-10) ** -p * self.last_error**i
             grow = 1.0 if self.rejected_last else GROW
-            self.h = abs(h) * min(grow, max(SHRINK, factor))
+            proposed = abs(h) * min(grow, max(SHRINK, factor))
+            self.h = max(self.h, proposed) if cut else proposed
             self.last_error = max(error, 1e-4)
             self.rejected_last = False
             return y1, stages

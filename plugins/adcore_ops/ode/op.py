@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import FLOAT, GRAPH, GRAPHS, INT, INTS, STR, AnyType, Node, Op, Rule, Trail, Type, many
+from adcore.extend import BOOL, FLOAT, GRAPH, GRAPHS, INT, INTS, STR, AnyType, Node, Op, Rule, Trail, Type, many
 from adcore_ops.ode.integrate import Integration, Parts, Record, Rules
 from adcore_ops.ode.lanes import lane_axes, ode_batch, one_lane
 from adcore_ops.ode.replay import jvp_by_replay, tape_by_replay
@@ -26,9 +26,9 @@ INT64 = np.dtype(np.int64)
 
 PARAMS = {
     "rhs": GRAPH, "step": GRAPH, "dense": GRAPH, "events": GRAPHS, "resets": GRAPHS,
-    "method": STR, "order": INT, "rtol": FLOAT, "atol": FLOATS, "tested": INT, "fixed": INT, "first_step": FLOAT,
-    "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS, "terminal": INTS,
-    "max_events": INT, "lanes": INTS, "batched": INTS,
+    "method": STR, "order": INT, "rtol": FLOAT, "atol": FLOATS, "tested": INT, "fixed": INT, "hit": BOOL,
+    "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS,
+    "terminal": INTS, "max_events": INT, "lanes": INTS, "batched": INTS,
 }  # fmt: skip
 INPUTS = ("y0", "t0", "t1", "t_eval", "jumps")
 
@@ -130,10 +130,8 @@ class _Kernel:
         """The settings, from the params."""
         p = self.p
         atol = np.broadcast_to(np.array(p["atol"]), self.y_type.shape)
-        return Rules(
-            p["order"], p["rtol"], atol, p["tested"], p["fixed"], p["first_step"], p["max_step"], p["max_steps"],
-            p["controller"], p["directions"], p["terminal"], p["max_events"],
-        )  # fmt: skip
+        same = {name: p[name] for name in Rules.__dataclass_fields__ if name != "atol"}
+        return Rules(atol=atol, **same)
 
     def parts(self, consts: Any) -> Parts:
         """The compiled sub-graphs with these constants; every call makes its own results."""

@@ -23,6 +23,7 @@ class Stepper(ABC):
     """One step of a one-step method, written in NumPy: on traced values it builds the step as a graph.
 
     name: as written in `method=`. order: of the step. error_order: of what the error estimate falls with.
+    implicit: it solves equations; observations are then at ends of steps. masses: it takes a mass matrix.
     A stranger's stepper comes through the hook `adcore_register_steppers`.
     """
 
@@ -30,11 +31,13 @@ class Stepper(ABC):
     order: int
     error_order: int
     implicit: ClassVar[bool] = False
+    masses: ClassVar[bool] = False
 
     @abstractmethod
-    def step(self, f: Field, t: Any, h: Any, y: Any) -> tuple[Any, tuple[Any, ...], Any]:
-        """(y1, error estimates, stages): the state after the step; estimates of its error, none for a
-        method of fixed steps; what `dense` needs, stacked along a leading axis."""
+    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
+        """(y1, error estimates, stages, ok): the state after the step; estimates of its error, none for a
+        method of fixed steps; what `dense` needs, stacked along a leading axis; whether its equations were
+        solved. mass: the matrix M of M y' = f, only for methods that are implicit."""
 
     @abstractmethod
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
@@ -67,7 +70,7 @@ class Tableau(Stepper):
     errors: tuple[tuple[float, ...], ...] = ()
     more: tuple[tuple[tuple[float, ...], float], ...] = ()
 
-    def step(self, f: Field, t: Any, h: Any, y: Any) -> tuple[Any, tuple[Any, ...], Any]:
+    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
         """One step; where the last stage is the next first one, its row is b and is not summed again."""
         ks: list[Any] = []
         at: Any = y
@@ -76,7 +79,7 @@ class Tableau(Stepper):
             ks.append(f(t + c * h if c else t, at))
         fsal = len(self.a) > 1 and self.a[-1] == self.b[: len(self.a) - 1] and self.c[-1] == 1.0
         y1 = at if fsal else y + h * combine(self.b, ks)
-        return y1, tuple(h * combine(e, ks) for e in self.errors), np.stack(ks)
+        return y1, tuple(h * combine(e, ks) for e in self.errors), np.stack(ks), np.bool_(True)
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
         """The interpolant of the method."""

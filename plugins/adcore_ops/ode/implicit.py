@@ -1,0 +1,163 @@
+"""Implicit Runge-Kutta methods for stiff problems: ESDIRK of orders 3 to 5, and Radau IIA of order 5.
+
+    M (Y_i - y) = h sum_j a_ij f(t + c_j h, Y_j)        y1 = Y_s
+
+The equations of a stage are a `root` node, so a step is differentiated by the implicit function theorem at
+the converged stages. Error estimates are filtered by (M - h gamma J)^-1, else stiff components dominate them.
+Source: Kennedy and Carpenter 2003, "Additive Runge-Kutta schemes for convection-diffusion-reaction
+equations", the ESDIRK parts of ARK3(2)4L[2]SA, ARK4(3)6L[2]SA and ARK5(4)8L[2]SA; Hairer and Wanner 1996,
+"Solving Ordinary Differential Equations II", sections IV.5 and IV.8, for Radau IIA and its error estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from adcore.extend import implicit, jacobian_of
+from adcore_ops.ode.tableau import Field, Stepper, combine, polynomial
+
+
+@dataclass(frozen=True, slots=True)
+class Esdirk(Stepper):
+    """A diagonally implicit method with an explicit first stage, whose last stage is the result.
+
+    a: rows with their diagonal gamma. c: nodes. error: weights of the estimate.
+    """
+
+    name: str
+    order: int
+    error_order: int
+    a: tuple[tuple[float, ...], ...]
+    c: tuple[float, ...]
+    error: tuple[float, ...]
+    implicit: ClassVar[bool] = True
+
+    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
+        """Stage by stage; a slope is what its stage says, (Y - base) / (h gamma), which rounding harms least."""
+        gamma, ks, ok, at = self.a[-1][-1], [f(t, y)], np.bool_(True), y
+        nonzero = np.where(h == 0, 1.0, h)
+        for row, c in zip(self.a[1:], self.c[1:], strict=True):
+            base = y + h * combine(row[:-1], ks)
+            found, solved, _ = implicit(lambda Y, b=base, c=c: Y - b - h * gamma * f(t + c * h, Y), at)
+            ok, at = np.logical_and(ok, solved), found
+            ks.append(np.where(h == 0, f(t, y), (at - base) / (nonzero * gamma)))
+        matrix = np.eye(y.shape[0], dtype=y.dtype) - h * gamma * jacobian_of(lambda Y: f(t, Y), y)
+        return at, (np.linalg.solve(matrix, h * combine(self.error, ks)),), np.stack([ks[0], ks[-1]]), ok
+
+    def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
+        """The cubic through both states and slopes."""
+        x = theta
+        slope = x * (1 - x) * ((1 - x) * stages[0] - x * stages[1])
+        return y + x * x * (3 - 2 * x) * (y1 - y) + h * slope
+
+
+SQRT6 = float(np.sqrt(6.0))
+RADAU_A = (
+    ((88 - 7 * SQRT6) / 360, (296 - 169 * SQRT6) / 1800, (-2 + 3 * SQRT6) / 225),
+    ((296 + 169 * SQRT6) / 1800, (88 + 7 * SQRT6) / 360, (-2 - 3 * SQRT6) / 225),
+    ((16 - SQRT6) / 36, (16 + SQRT6) / 36, 1 / 9),
+)
+RADAU_C = ((4 - SQRT6) / 10, (4 + SQRT6) / 10, 1.0)
+RADAU_E = ((-13 - 7 * SQRT6) / 3, (-13 + 7 * SQRT6) / 3, -1 / 3)
+RADAU_GAMMA = 1.0 / (3 + 3 ** (2 / 3) - 3 ** (1 / 3))  # the inverse of the real eigenvalue of A^-1
+RADAU_DENSE = tuple(map(tuple, np.linalg.inv(np.array([[c, c**2, c**3] for c in RADAU_C])).T.tolist()))
+
+
+@dataclass(frozen=True, slots=True)
+class Radau(Stepper):
+    """Radau IIA with three stages: collocation, stiffly accurate, also for singular mass matrices of index 1."""
+
+    name: str = "Radau"
+    order: int = 5
+    error_order: int = 3
+    implicit: ClassVar[bool] = True
+    masses: ClassVar[bool] = True
+
+    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
+        """All stages at once, as one system of three times the size."""
+        n = y.shape[0]
+        M = np.eye(n, dtype=y.dtype) if mass is None else mass
+
+        def equations(flat: Any) -> Any:
+            Y = np.reshape(flat, (3, n))
+            slopes = [f(t + c * h, Y[i]) for i, c in enumerate(RADAU_C)]
+            moved = [Y[i] - y if mass is None else M @ (Y[i] - y) for i in range(3)]
+            return np.concatenate([moved[i] - h * combine(RADAU_A[i], slopes) for i in range(3)])
+
+        found, ok, _ = implicit(equations, np.concatenate([y, y, y]))
+        stages = np.reshape(found, (3, n))
+        z = combine(RADAU_E, [stages[i] - y for i in range(3)])
+        matrix = M - h * RADAU_GAMMA * jacobian_of(lambda Y: f(t, Y), y)
+        error = np.linalg.solve(matrix, RADAU_GAMMA * (h * f(t, y) + (z if mass is None else M @ z)))
+        return stages[2], (error,), stages, ok
+
+    def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
+        """The collocation polynomial."""
+        weights = [theta * polynomial(p, theta) for p in RADAU_DENSE]
+        return y + sum(w * (stages[i] - y) for i, w in enumerate(weights))
+
+
+def _esdirk(name: str, order: int, rows: Any, c: Any, embedded: Any, times: float = 1.0) -> Esdirk:
+    """times: what the estimate is multiplied by, where it is far smaller than the error of a step."""
+    error = tuple(times * (b - e) for b, e in zip(rows[-1], embedded, strict=True))
+    return Esdirk(name, order, order - 1, rows, c, error)
+
+
+G3 = 1767732205903 / 4055673282236
+ESDIRK3 = _esdirk(
+    "ESDIRK3", 3,
+    (
+        (0,), (G3, G3), (2746238789719 / 10658868560708, -640167445237 / 6845629431997, G3),
+        (1471266399579 / 7840856788654, -4482444167858 / 7529755066697, 11266239266428 / 11593286722821, G3),
+    ),
+    (0, 2 * G3, 3 / 5, 1),
+    (
+        2756255671327 / 12835298489170, -10771552573575 / 22201958757719, 9247589265047 / 10645013368117,
+        2193209047091 / 5459859503100,
+    ),
+)  # fmt: skip
+ESDIRK4 = _esdirk(
+    "ESDIRK4", 4,
+    (
+        (0,), (1 / 4, 1 / 4), (8611 / 62500, -1743 / 31250, 1 / 4),
+        (5012029 / 34652500, -654441 / 2922500, 174375 / 388108, 1 / 4),
+        (15267082809 / 155376265600, -71443401 / 120774400, 730878875 / 902184768, 2285395 / 8070912, 1 / 4),
+        (82889 / 524892, 0, 15625 / 83664, 69875 / 102672, -2260 / 8211, 1 / 4),
+    ),
+    (0, 1 / 2, 83 / 250, 31 / 50, 17 / 20, 1),
+    (
+        4586570599 / 29645900160, 0, 178811875 / 945068544, 814220225 / 1159782912, -3700637 / 11593932,
+        61727 / 225920,
+    ),
+)  # fmt: skip
+G5 = 41 / 200
+ESDIRK5 = _esdirk(
+    "ESDIRK5", 5,
+    (
+        (0,), (G5, G5), (41 / 400, -567603406766 / 11931857230679, G5),
+        (683785636431 / 9252920307686, 0, -110385047103 / 1367015193373, G5),
+        (3016520224154 / 10081342136671, 0, 30586259806659 / 12414158314087, -22760509404356 / 11113319521817, G5),
+        (
+            218866479029 / 1489978393911, 0, 638256894668 / 5436446318841, -1179710474555 / 5321154724896,
+            -60928119172 / 8023461067671, G5,
+        ),
+        (
+            1020004230633 / 5715676835656, 0, 25762820946817 / 25263940353407, -2161375909145 / 9755907335909,
+            -211217309593 / 5846859502534, -4269925059573 / 7827059040749, G5,
+        ),
+        (
+            -872700587467 / 9133579230613, 0, 0, 22348218063261 / 9555858737531, -1143369518992 / 8141816002931,
+            -39379526789629 / 19018526304540, 32727382324388 / 42900044865799, G5,
+        ),
+    ),
+    (0, 41 / 100, 2935347310677 / 11292855782101, 1426016391358 / 7196633302097, 92 / 100, 24 / 100, 3 / 5, 1),
+    (
+        -975461918565 / 9796059967033, 0, 0, 78070527104295 / 32432590147079, -548382580838 / 3424219808633,
+        -33438840321285 / 15594753105479, 3629800801594 / 4656183773603, 4035322873751 / 18575991585200,
+    ),
+    10.0,  # measured: on the reference problems the gradient is then within 100 tolerances
+)  # fmt: skip
+RADAU = Radau()
