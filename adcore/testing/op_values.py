@@ -12,7 +12,8 @@ import numpy as np
 
 from adcore.api import trace
 from adcore.errors import OpError
-from adcore.graph import Graph, doors
+from adcore.files import loads
+from adcore.graph import Graph
 from adcore.registry import Op, result_types
 from adcore.testing.case import Application, Case, case, types_of_results
 from adcore.testing.measure import broken, close, direction, lawful, run, same_bits, vector, worst
@@ -298,14 +299,9 @@ def _same_precision(case: Case, wide: Graph, narrow: Graph, arrays: Sequence[Arr
 
 def file(case: Case) -> None:
     """A saved and loaded graph of the op has the same identity and gives the same bits; so has its derivative."""
-    from adcore import api
-
-    load = getattr(api, "loads", None)
-    if "dumps" not in doors or load is None:
-        return
     graphs = [case.graph] + ([case.cotangent] if case.op.rule is not None else [])
     for graph in graphs:
-        again = load(graph.dumps())
+        again = loads(graph.dumps())
         if again.identity != graph.identity:
             raise broken("file", "the identity has changed", case.where, "pack and unpack params without loss")
         seeds = direction([v.type for v in graph.inputs[len(case.arrays) :]], np.random.default_rng(7))
