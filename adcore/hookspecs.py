@@ -51,12 +51,12 @@ def adcore_register_backends() -> Mapping[str, Any]:
 
 @hookspec
 def adcore_register_executors() -> Mapping[str, Any]:
-    """Executors of batch items, by name."""
+    """Executors of batch items, by name: a class like `adcore.executor.Executor`, or "module:Class"."""
 
 
 @hookspec
 def adcore_register_stores() -> Mapping[str, Any]:
-    """Result stores, by name or file ending."""
+    """What results of batch jobs are exported to, by file ending: write(results, path), or "module:function"."""
 
 
 @hookspec
@@ -91,7 +91,7 @@ def adcore_run_finished(graph: Any, result: Any) -> None:
 
 @hookspec
 def adcore_item_finished(item: Any) -> None:
-    """A batch item has ended, done or failed."""
+    """A batch item has ended: `item` has number, state, seconds, peak (bytes), kind and message of its error."""
 
 
 REGISTERING: dict[str, str] = {

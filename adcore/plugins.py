@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 ADCORE_API = 1
 """The number of the plugin interface that this version offers."""
 
-BUILT_IN = ("adcore_ops", "adcore_strategies", "adcore_backends", "adcore_executors", "adcore_formats")
+BUILT_IN = (
+    "adcore_ops", "adcore_strategies", "adcore_backends", "adcore_executors", "adcore_stores", "adcore_formats",
+)  # fmt: skip
 GROUP = "adcore"
 SLOW = 1.0
 """Seconds of import time from which a plugin is called slow in the report."""
@@ -128,6 +130,15 @@ class Loader:
                 self._load(known)
             if known.status != "loaded":
                 raise PluginError(f"plugin {known.name} is {known.status}: {known.reason}", path)
+
+    def observers(self, hook: str) -> list[Callable[..., None]]:
+        """What plugins want to be told of, to be called with the arguments of the hook by keyword.
+
+        One that raises is reported on stderr and never called again.
+        """
+        with self._lock:
+            self._start()
+        return [_guarded(found) for found in getattr(self.manager.hook, hook).get_hookimpls()]
 
     def _start(self) -> None:
         if self._found:
@@ -307,6 +318,25 @@ def _local(path: str) -> Plugin:
     except OSError:
         version = ""  # loading it will say why
     return Plugin(name, path, f"file {os.path.basename(path)}", version)
+
+
+def _guarded(found: Any) -> Callable[..., None]:
+    broken = False
+
+    def tell(**facts: Any) -> None:
+        nonlocal broken
+        if broken:
+            return
+        try:
+            found.function(**{name: facts[name] for name in found.argnames})
+        except Exception as e:  # noqa: BLE001  (whoever only watches must not stop what is watched)
+            broken = True
+            sys.stderr.write(
+                f"adcore: {found.plugin_name}: {found.function.__name__} raised {type(e).__name__}: {e}; "
+                "it is not called again\n"
+            )
+
+    return tell
 
 
 def _entry_points() -> list[EntryPoint]:

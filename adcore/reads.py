@@ -18,7 +18,7 @@ import numpy as np
 LIBRARIES = frozenset(
     [
         "numpy", "scipy", "adcore", "adcore_ops", "adcore_strategies", "adcore_backends", "adcore_executors",
-        "adcore_formats", "pluggy", "msgpack", "rich",
+        "adcore_stores", "adcore_formats", "pluggy", "msgpack", "rich",
     ]
 )  # fmt: skip
 """Packages whose modules are taken as constant, like those of the standard library."""

@@ -21,10 +21,11 @@ from types import FrameType
 
 from adcore.batch.directory import STOP, Limits
 from adcore.batch.feed import Feed
-from adcore.batch.journal import FAILED, PENDING, QUARANTINED, Journal
+from adcore.batch.journal import FAILED, PENDING, QUARANTINED, STATES, Journal
 from adcore.batch.shards import Store
 from adcore.errors import ExecutorError, JobDamagedError, StorageError
 from adcore.executor import Chunk, Executor, Outcome
+from adcore.plugins import loader
 from adcore.serialize.shard import Shard, decode
 
 QUARANTINED_IN_A_ROW = 25  # items that may kill all their workers without one finished item between
@@ -45,6 +46,18 @@ class Tally:
     def settled(self) -> int:
         """Items that need nothing more."""
         return self.done + self.failed + self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An item that has come to its end, for the hook `adcore_item_finished`. seconds of its last attempt."""
+
+    number: int
+    state: str
+    seconds: float
+    peak: int
+    kind: str = ""
+    message: str = ""
 
 
 @dataclass(slots=True)
@@ -90,8 +103,8 @@ class Driver:
         self.tally, self.stop = tally, stop
         self.feed = Feed(journal, executor.slots, limits.chunk_seconds, tally.total - tally.settled)
         self.out: dict[int, Chunk] = {}
-        self.machines: set[str] = set()
         self.lost_in_a_row = 0
+        self.observers = loader().observers("adcore_item_finished")
 
     def run(self, tick: Callable[[Tally], None]) -> None:
         """Until every item is settled or `stop` is asked; calls tick(tally) about ten times a second.
@@ -162,10 +175,12 @@ class Driver:
             name = self.store.write(payload)
             number = self.journal.add_shard(name, len(payload), meta["machine"])
             self.tally.done += self.journal.done(number, _rows(shard))
-            self.lost_in_a_row = 0
+            if self.observers:
+                for _, item, seconds, peak in _rows(shard):
+                    self._tell(Finished(item, "done", seconds, peak))
         for item, kind, message, detail, transient, seconds, peak in meta["failures"]:
             self._fail(item, (kind, message, detail), transient, seconds, peak)
-        self.machines.add(meta["machine"])
+        self.lost_in_a_row = 0
         self.feed.measure(meta["busy"], meta["ran"])
         if meta["ran"] < len(chunk):
             self.feed.give_back(chunk, meta["ran"])
@@ -177,15 +192,27 @@ class Driver:
             self.journal.failed(item, PENDING, what, seconds, peak)
             self.feed.delay(item, min(self.limits.backoff_seconds * 2**attempts, MAX_PAUSE))
         else:
-            self.journal.failed(item, FAILED, what, seconds, peak)
+            self._end(item, FAILED, what, seconds, peak)
+
+    def _end(self, item: int, state: int, what: tuple[str, str, str], seconds: float, peak: int = 0) -> None:
+        """The item has no result and gets none in this run."""
+        self.journal.failed(item, state, what, seconds, peak)
+        if state == FAILED:
             self.tally.failed += 1
+        else:
+            self.tally.quarantined += 1
+        self._tell(Finished(item, STATES[state], seconds, peak, *what[:2]))
+
+    def _tell(self, item: Finished) -> None:
+        for observer in self.observers:
+            observer(item=item)
 
     def _lose(self, chunk: Chunk, outcome: Outcome) -> None:
         """Decide about a chunk whose worker is gone."""
         if outcome.kind == "broken":
             raise JobDamagedError(
                 "a worker cannot work on this job",
-                outcome.reason.strip().splitlines()[-1],
+                f"job {self.place}",
                 f"it says:\n{outcome.reason.strip()}",
             )
         suspect = outcome.suspect
@@ -194,8 +221,7 @@ class Driver:
         if outcome.kind == "timeout" and suspect is not None:
             seconds = self.limits.item_seconds
             message = f"the item took longer than item_seconds = {seconds:g}"
-            self.journal.failed(suspect, FAILED, ("Timeout", message, outcome.reason), seconds, 0)
-            self.tally.failed += 1
+            self._end(suspect, FAILED, ("Timeout", message, outcome.reason), seconds)
             self.feed.drop(chunk, suspect)
             return
         self.lost_in_a_row += 1
@@ -208,8 +234,7 @@ class Driver:
         if suspect is not None and self.journal.count_kill(suspect) >= self.limits.kills:
             first, _, rest = outcome.reason.partition("\n")
             message = f"its worker was ended {first}, {self.limits.kills} times"
-            self.journal.failed(suspect, QUARANTINED, ("WorkerKilled", message, rest), 0.0, 0)
-            self.tally.quarantined += 1
+            self._end(suspect, QUARANTINED, ("WorkerKilled", message, rest), 0.0)
             self.feed.drop(chunk, suspect)
         else:
             self.feed.isolate(chunk, suspect)

@@ -28,7 +28,10 @@ CREATE TABLE items (
 CREATE TABLE shards (shard INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER, machine TEXT);
 CREATE TABLE leases (chunk INTEGER PRIMARY KEY, first INTEGER, items INTEGER, pid INTEGER);
 """
-FIELDS = "i.item, i.twin, r.state, r.attempts, r.shard, r.position, r.seconds, r.peak, r.kind, r.message, r.detail"
+FIELDS = (
+    "i.item, i.offset, i.tag, i.twin, r.state, r.attempts, r.shard, r.position,"
+    " r.seconds, r.peak, r.kind, r.message, r.detail"
+)
 
 
 class NewItem(NamedTuple):
@@ -47,6 +50,8 @@ class Row:
     """What the journal knows of one item. seconds of the last attempt, peak in bytes."""
 
     item: int
+    offset: int  # of its line in the manifest, in bytes
+    tag: str
     twin: int | None  # the item with the same key whose result this one shares
     state: int
     attempts: int
@@ -107,6 +112,11 @@ class Journal:
         )
         self._db.executemany("INSERT INTO meta VALUES (?, ?)", [("version", VERSION), ("manifest", manifest())])
         self.commit()
+
+    def hold(self) -> None:
+        """Read from now on what is there now, whatever others write."""
+        self._db.execute("BEGIN")
+        self._db.execute("SELECT count(*) FROM shards").fetchone()
 
     def pending(self, after: tuple[int, int], limit: int) -> list[tuple[int, int, int]]:
         """The next pending items behind (group, item), at most `limit`: (group, item, offset of its line).

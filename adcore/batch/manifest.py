@@ -108,15 +108,14 @@ def sized(kind: Type, sizes: Mapping[str, int]) -> Type:
     return kind.with_shape(tuple(size.at(sizes) if isinstance(size, Dim) else size for size in shape))
 
 
-def decoder(kind: Type, table: Array | None) -> Callable[[Any], Array]:
-    """What makes an array of this type of an input as a line has it.
+def decoder(dtype: np.dtype[Any], table: Array | None, shape: tuple[int, ...] | None = None) -> Callable[[Any], Array]:
+    """What makes an array of this dtype of an input as a line has it. shape: if it is known.
 
     A value is a number or nested lists, complex ones as [real, imaginary]; or {"row": n} of the table.
 
-    >>> decoder(Type(np.dtype("complex128"), (1,)), None)([[1.0, 2.0]])
+    >>> decoder(np.dtype("complex128"), None)([[1.0, 2.0]])
     array([1.+2.j])
     """
-    dtype, shape = kind.dtype, kind.shape
     parts = np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
     def decode(value: Any) -> Array:
@@ -125,8 +124,8 @@ def decoder(kind: Type, table: Array | None) -> Callable[[Any], Array]:
             return np.array(table[value["row"]])
         array = np.array(value, parts)
         if parts is not dtype:
-            array = array.view(dtype)
-        return array.reshape(shape)
+            array = array.view(dtype)[..., 0]
+        return array if shape is None else array.reshape(shape)
 
     return decode
 

@@ -39,7 +39,7 @@ def first_failures(place: Path, journal: Journal) -> tuple[Failure, ...]:
     found = []
     with open(place / MANIFEST, "rb") as file:
         for row in list(islice(journal.rows("r.state IN (2, 3)"), SHOWN)):
-            file.seek(journal.offset(row.item))
+            file.seek(row.offset)
             inputs = json.loads(file.readline())["inputs"]
             found.append(Failure(row.item, row.kind or "", row.message or "", inputs, row.detail or ""))
     return tuple(found)

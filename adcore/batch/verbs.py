@@ -140,8 +140,7 @@ def status(job: str | Path) -> Status:
 def results(job: str | Path) -> Results:
     """The results of the job, in item order. May be asked while it runs; close it, or use `with`."""
     place = place_of(job)
-    directory.load(place)
-    return Results(_reader(place), Store(place / directory.RESULTS))
+    return Results(place, directory.load(place), _reader(place))
 
 
 def cancel(job: str | Path, wait_seconds: float = 30.0) -> bool:

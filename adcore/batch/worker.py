@@ -164,8 +164,11 @@ class Bench:
         if group.fixed:
             shard = read(self.place / group.fixed, verify=True)
             fixed = {name: shard[name] for name in shard}
-        types = {name: sized(kind, sizes) for name, kind in task.inputs.items()}
-        decoders = {name: decoder(kind, self.tables.get(name)) for name, kind in types.items() if name not in fixed}
+        decoders = {
+            name: decoder(kind.dtype, self.tables.get(name), sized(kind, sizes).shape)
+            for name, kind in task.inputs.items()
+            if name not in fixed
+        }
         return task.compile(sizes), fixed, decoders
 
     def _lines(self, chunk: Chunk) -> Iterator[tuple[int, bytes]]:

@@ -61,7 +61,8 @@ def _retry_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _results_arguments(parser: argparse.ArgumentParser) -> None:
     _job(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="write an .npz: outputs stacked in item order")
+    about = "export inputs and outputs, stacked in item order: .npz, .parquet, .zarr, or what a plugin writes"
+    parser.add_argument("-o", "--output", metavar="FILE", help=about)
     parser.add_argument("--item", type=int, metavar="N", help="show the outputs of one item")
 
 
@@ -139,7 +140,7 @@ def _results(args: Arguments) -> int:
             data = {name: _plain(array) for name, array in arrays.items()}
             emit(args, data, "\n".join(f"{name} = {array}" for name, array in arrays.items()))
         elif args.output:
-            written = found.save_npz(args.output)
+            written = found.save(args.output)
             emit(args, {"file": args.output, "items": written}, f"{written} items written to {args.output}")
         else:
             _overview(args, found)

@@ -187,9 +187,9 @@ def test_rows_of_an_npz_are_items_and_large_ones_stay_in_their_table(bench, monk
     assert [line["inputs"] for line in lines(place)] == [{"x": {"row": n}} for n in range(7)]
     with verbs.results(place) as found:
         np.testing.assert_array_equal(found.array("x_bar"), 2 * np.sin(xs) * np.cos(xs))
-        assert found.save_npz(bench.folder / "out.npz") == 7
+        assert found.save(bench.folder / "out.npz") == 7
     with np.load(bench.folder / "out.npz") as saved:
-        assert set(saved) == {"item", "y", "x_bar"}
+        assert set(saved) == {"item", "tag", "inputs/x", "y", "x_bar"}
         np.testing.assert_array_equal(saved["x_bar"], 2 * np.sin(xs) * np.cos(xs))
         np.testing.assert_array_equal(saved["item"], np.arange(7))
 
