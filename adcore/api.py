@@ -19,7 +19,7 @@ from adcore.plan.steps import Plan
 from adcore.pullback import vjp
 from adcore.select import Which, select_inputs, select_outputs
 from adcore.settings import choose
-from adcore.sizes import at, lifted, trace_sized
+from adcore.sizes import at
 from adcore.sizes import static as numbered
 from adcore.strategy import Request
 from adcore.tracing import argument_names, bound, trace_graph
@@ -54,6 +54,8 @@ def trace(
         return f
     args, kwargs = bound(f, examples, named)
     if dims is not None:
+        from adcore.sizes.examples import trace_sized  # 4 ms, so not at import
+
         return trace_sized(f, lambda a, k: trace(f, *a, static=static, **k), args, kwargs, dims)
     graph, captured = _with_static(f, args, kwargs, static) if static else trace_graph(f, args, kwargs)
     if captured:
@@ -107,6 +109,8 @@ def differentiate(
     np.float64(12.0)
     """
     if graph.dims:
+        from adcore.sizes.fit import lifted
+
         return lifted(lambda g: differentiate(g, kind, wrt, of, strategy, holomorphic, **options), graph)
     chosen = select_inputs(graph, wrt)
     request = Request(kind, chosen.positions, select_outputs(graph, of), holomorphic)

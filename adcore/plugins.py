@@ -8,7 +8,6 @@ plugin is recorded and skipped (with `strict`, it is an error); nothing of it st
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import importlib.util
 import io
@@ -312,6 +311,8 @@ def _check_api(module: Any, plugin: Plugin) -> None:
 def _local(path: str) -> Plugin:
     """A plugin that is one file; its version is the hash of what is in it."""
     name = os.path.splitext(os.path.basename(path))[0]
+    import hashlib  # 2 ms
+
     try:
         with open(path, "rb") as file:
             version = hashlib.sha256(file.read()).hexdigest()[:12]

@@ -21,9 +21,7 @@ import sys
 import types
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,14 +77,13 @@ class Is:
         return id(self.object)
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(NamedTuple):
     """Something whose attributes are read by name. every: whatever their names."""
 
     number: int
     attributes: Mapping[str, Any]
-    every: bool = False
-    module: types.ModuleType | None = None
+    every: bool
+    module: types.ModuleType | None
 
 
 class Walk:
@@ -158,7 +155,7 @@ class Walk:
         if a.dtype.hasobject:
             raise UnknownError("an array of objects may change unseen")
         self.watches.array(a)
-        data = a.tobytes() if a.nbytes <= 4096 else blake2b(raw(a).data).digest()
+        data = a.tobytes() if a.nbytes <= 4096 else _digest(a)
         own = () if type(a) in BARE_ARRAYS else self._attributes(a)
         return (a.dtype.str, a.shape, data, *own)
 
@@ -364,6 +361,12 @@ def _number(x: Any) -> Hashable:
     if type(x) is complex:
         return ("complex", struct.pack("<dd", x.real, x.imag))
     return (type(x).__name__, x)
+
+
+def _digest(a: Any) -> bytes:
+    from hashlib import blake2b  # 2 ms, so not at import
+
+    return blake2b(raw(a).data).digest()
 
 
 def _always(name: str) -> bool:

@@ -14,8 +14,6 @@ np.float64(8.0)
 """
 
 from adcore.sizes.at import at, fitted, static
-from adcore.sizes.examples import trace_sized
-from adcore.sizes.fit import fit, lifted
 from adcore.sizes.solve import Sized, parse_size, sizes_of
 
-__all__ = ["Sized", "at", "fit", "fitted", "lifted", "parse_size", "sizes_of", "static", "trace_sized"]
+__all__ = ["Sized", "at", "fitted", "parse_size", "sizes_of", "static"]

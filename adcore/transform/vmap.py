@@ -13,8 +13,8 @@ Source: Bischof, Green and Haghighat 1992, "Calculation of Jacobian matrices ...
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from adcore.graph import Check, Graph, Node, Value
@@ -25,9 +25,6 @@ from adcore.transform.splice import closed
 from adcore.types import AnyType, Trail, Type
 
 broadcast_to, reshape, scan = op_call("core::broadcast_to"), op_call("core::reshape"), op_call("core::scan")
-
-_log = logging.getLogger("adcore")
-_logged: set[str] = set()
 
 
 def batched_type(t: AnyType, size: int) -> AnyType:
@@ -124,9 +121,7 @@ def broadcast_batch(x: Tracer, size: int) -> Tracer:
 
 def _loop(trace: Trace, op: Op, node: Node, flags: tuple[bool, ...], size: int, xs: list[Tracer]) -> Any:
     """One application per case, by a scan over the batch."""
-    if op.name not in _logged:
-        _logged.add(op.name)
-        _log.info("op %s states no batch rule; vmap runs it in a loop", op.name)
+    _say_once(op.name)
     inner = Trace(trace)
     values = [Value(v.type) for v in node.inputs]
     with inner:
@@ -139,3 +134,10 @@ def _loop(trace: Trace, op: Op, node: Node, flags: tuple[bool, ...], size: int, 
     return scan(
         *(xs[i] for i in order), step=step, length=size, carries=0, scanned=sum(flags), trails=(), reverse=False
     )
+
+
+@lru_cache(maxsize=1024)
+def _say_once(op: str) -> None:
+    import logging  # 2 ms, so not at import
+
+    logging.getLogger("adcore").info("op %s states no batch rule; vmap runs it in a loop", op)
