@@ -45,7 +45,7 @@ class Cursor:
         self.at = 0
         options: dict[str, Any] = {
             "use_list": False, "object_pairs_hook": _no_map, "ext_hook": _no_extension, "strict_map_key": True,
-            "max_buffer_size": len(raw) + 1, "max_str_len": limits.string, "max_bin_len": len(raw),
+            "max_buffer_size": len(raw) + 1, "max_str_len": len(raw), "max_bin_len": len(raw),
             "max_array_len": len(raw), "max_map_len": 0, "max_ext_len": 0,
         }  # fmt: skip
         self._ahead, self._behind = msgpack.Unpacker(**options), msgpack.Unpacker(**options)

@@ -18,9 +18,8 @@ class Limits:
 
     body: bytes of the meaning, and of the notes.   record: bytes of one entry (a node, the params of
     a call, a tree).   nodes: of all graphs, a sub-graph counted once per use.   values: likewise.
-    entries: rows of any other table.   rank: axes of an array.   string: bytes of one string.
-    depth: nested trees, and graphs within graphs.   probe: bytes of arrays made to infer the types of
-    ops that state no `infer`.
+    entries: rows of any other table.   rank: axes of an array.   depth: nested trees, and graphs
+    within graphs.   probe: bytes of the arrays on which an op that states no `infer` is run to infer its types.
     """
 
     body: int = 64 << 20
@@ -29,9 +28,8 @@ class Limits:
     values: int = 10_000_000
     entries: int = 1_000_000
     rank: int = 32
-    string: int = 64 << 10
     depth: int = 64
-    probe: int = 1 << 30
+    probe: int = 256 << 20
 
 
 DEFAULT = Limits()
@@ -69,7 +67,6 @@ WORDS = {
     "values": "values",
     "entries": "rows in a table",
     "rank": "axes",
-    "string": "bytes in a string",
     "depth": "levels of nesting",
     "probe": "bytes to infer types with",
 }

@@ -208,11 +208,10 @@ def _pack_static(x: Any, path: str, where: str) -> Any:
     )
 
 
-def unpack_tree(x: Any, bad: Damaged, depth: int) -> Tree:
+def unpack_tree(x: Any, limits: Limits, where: str, bad: Damaged, depth: int = 0) -> Tree:
     """A tree; a record has no class, so it is built as a SimpleNamespace."""
     kind = rows(x, bad)[0] if x else None
-    if depth < 0:
-        raise bad("its trees are nested too deep")
+    keep(limits, "depth", depth, where)
     if kind == "leaf":
         row(x, 1, bad)
         return LEAF
@@ -220,7 +219,7 @@ def unpack_tree(x: Any, bad: Damaged, depth: int) -> Tree:
         return Tree("static", value=_unpack_static(row(x, 2, bad)[1], bad))
     if kind not in ("tuple", "list", "dict", "record"):
         raise bad(f"{kind!r:.80} is no kind of tree")
-    children = tuple([unpack_tree(child, bad, depth - 1) for child in rows(x[-1], bad)])
+    children = tuple([unpack_tree(child, limits, where, bad, depth + 1) for child in rows(x[-1], bad)])
     if kind in ("tuple", "list"):
         row(x, 2, bad)
         return Tree(kind, (), children)

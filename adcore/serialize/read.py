@@ -190,7 +190,7 @@ class GraphReader:
         return tuple([label(name, self.bad) for name in rows(x, self.bad)])
 
     def _tree(self, leaves: int) -> Tree:
-        tree = unpack_tree(self.file.cursor.record(), self.bad, self.file.limits.depth)
+        tree = unpack_tree(self.file.cursor.record(), self.file.limits, self.file.where, self.bad)
         if tree.leaves != leaves:
             raise self.bad(f"a tree of {tree.leaves} leaves stands for {leaves} values")
         return tree

@@ -20,6 +20,9 @@ from adcore.types import AnyType, Array, Dim, Trail, Type
 MOST_KNOWN = 64
 """How many sizes of one graph are remembered."""
 
+MOST_BYTES = 64 << 20
+"""What depends on sizes alone is computed beforehand unless it is larger."""
+
 _known: WeakKeyDictionary[Graph, OrderedDict[tuple[int, ...], Graph]] = WeakKeyDictionary()
 
 
@@ -160,6 +163,8 @@ def _known_already(node: Node, constants: Mapping[Value, Array], made: set[Value
     if node.inputs and made.isdisjoint(node.inputs):
         return None
     if any(isinstance(x, Graph) for x in node.params.values()):
+        return None
+    if sum(v.type.nbytes for v in node.outputs) > MOST_BYTES:
         return None
     found = find_op(node.op).run(*[constants[v] for v in node.inputs], **node.params)
     arrays = [np.array(a, order="C") for a in (found if isinstance(found, tuple) else (found,))]
