@@ -47,7 +47,7 @@ def _show(args: Arguments) -> int:
     if args.inputs and "values" in takes:
         options["values"] = values_at(graph, given.leaves(graph))
     if "plan" in takes and not graph.dims:
-        options["plan"] = planned(graph, settings(args))[0]
+        options["plan"] = planned(graph, settings(args), simplified=False)[0]
     text = formats[name](graph, **options)
     if args.output:
         write_bytes(text.encode(), args.output)
@@ -65,6 +65,7 @@ COMMANDS = {
         (
             "adcore show f.adg",
             "adcore show f.adg --format mermaid",
+            "adcore show f.adg -i x1=2 -i x2=3 -o f.html",
             "adcore show loss.adg --format dot -o loss.dot",
         ),
         "With -i the values of all intermediates are shown too. The page of --format html needs nothing beside it:\n"

@@ -65,10 +65,10 @@ def derivative(args: argparse.Namespace, graph: Graph, kind: str, said: Config) 
     return differentiate(graph, kind, wrt, of, config=said), choice
 
 
-def planned(graph: Graph, said: Config) -> tuple[Plan, Choice]:
-    """The plan of a graph as it is."""
+def planned(graph: Graph, said: Config, simplified: bool = True) -> tuple[Plan, Choice]:
+    """The plan of a graph. simplified: without what is computed twice or for nothing, as it is run."""
     from adcore.settings import choose
     from adcore.transform.simplify import simplify
 
     choice = choose(graph, None, config=said)
-    return choice.strategy.schedule(simplify(graph), choice.budget), choice
+    return choice.strategy.schedule(simplify(graph) if simplified else graph, choice.budget), choice

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from adcore.extend import hookimpl
 from adcore_formats.data import json_of
 from adcore_formats.dot import dot
+from adcore_formats.html import page
 from adcore_formats.mermaid import mermaid
 from adcore_formats.text import text
 
@@ -18,4 +19,4 @@ from adcore_formats.text import text
 @hookimpl
 def adcore_register_formats() -> Mapping[str, Callable[..., str]]:
     """The formats by name."""
-    return {"text": text, "json": json_of, "dot": dot, "mermaid": mermaid}
+    return {"text": text, "json": json_of, "dot": dot, "mermaid": mermaid, "html": page}
