@@ -63,13 +63,16 @@ class Tracer:
                 self._seen = value
         return self._value
 
-    def _write(self, new: Value) -> None:
+    def _may_write(self) -> None:
         if current() is not self._trace:
             raise TraceError(
-                "a traced array of an outer function was written to inside an inner transform",
+                f"a traced {self._type} of an outer function was written to inside an inner one",
                 f"at {caller()}",
                 "pass it as an argument and return the new value",
             )
+
+    def _write(self, new: Value) -> None:
+        self._may_write()
         if self._base is not None:
             assert self._put is not None
             self._base._write(self._put(self._trace.wrap(self._base._read()), self._trace.wrap(new))._value)
@@ -125,6 +128,11 @@ class Tracer:
     def T(self) -> Any:  # noqa: N802
         """The axes reversed."""
         return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The last two axes swapped."""
+        return np.swapaxes(self, -1, -2)
 
     @property
     def real(self) -> Any:
@@ -234,6 +242,11 @@ class Tracer:
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TraceError(
+            f"a traced {self._type} was pickled", f"at {caller()}", "save the graph, or run the function on arrays"
+        )
+
     def item(self, *args: Any) -> Any:
         """The element: itself, traced."""
         return self[args] if args else np.reshape(self, ())
@@ -252,9 +265,10 @@ class Tracer:
 
 
 class ScalarTracer(Tracer):
-    """A tracer of shape (). It has no `len`, no items and no iterator."""
+    """A tracer of shape (). It has no `len` and no iterator; its items are those of an array without axes."""
 
     __slots__ = ()
+    __iter__ = None  # else Python would take it for an empty sequence, and sum(x) for 0
 
     def __getitem__(self, index: Any) -> Any:
         return read_index(self, index)
@@ -284,6 +298,7 @@ class ArrayTracer(Tracer):
         return read_index(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        self._may_write()
         self._write(write_index(self, index, value))
 
     def fill(self, value: Any) -> None:
@@ -468,9 +483,9 @@ def _deliver(result: Any, out: Any, where: Any) -> Any:
     for r, o in zip(results, out, strict=True):
         if not isinstance(o, ArrayTracer):
             raise TraceError(
-                f"a traced result cannot be written into a {type(o).__name__} by out=",
+                f"a traced result cannot be written into a real {type(o).__name__} (by out= or +=)",
                 f"at {caller()}",
-                "leave out= away, or make the array with np.zeros_like of a traced one",
+                "write a = a + x in place of a += x, or make the array with np.zeros_like of a traced one",
             )
         o[...] = _in_place_cast(o, r if where is True else np.where(where, r, o))
     return out if len(out) > 1 else out[0]

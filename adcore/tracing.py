@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from adcore.errors import InputError, TraceError
-from adcore.graph import Graph, Value
+from adcore.errors import AdcoreError, InputError, TraceError
+from adcore.graph import Graph, Source, Value
 from adcore.trace import Trace, current
 from adcore.tracer import Tracer, has_tracer, restack
 from adcore.transform.splice import closed
@@ -87,7 +87,7 @@ def trace_graph(
     inner = Trace(parent)
     with inner:
         call_args, call_kwargs = unflatten(in_tree, [inner.wrap(v) for v in inputs])
-        result = f(*call_args, **call_kwargs)
+        result = _call(f, call_args, call_kwargs)
         found, out_tree = flatten(result, is_leaf)
         outputs = [inner.lift(_output(x)) for x in found]
     if not outputs:
@@ -114,6 +114,39 @@ def trace_graph(
         name or _name(f),
     )
     return graph, captured
+
+
+def _call(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """f at traced arguments. What NumPy made of an error of ours, or of an array of tracers, is undone."""
+    try:
+        return f(*args, **kwargs)
+    except (TypeError, ValueError) as e:
+        function, source = _given_cells(e)
+        if function:
+            raise TraceError(
+                f"{function} was given an object array of traced numbers",
+                f"at {source}",
+                "join traced numbers by np.stack or adcore.numpy.array in place of np.array",
+            ) from e
+        if isinstance(e.__cause__, AdcoreError) and not isinstance(e, AdcoreError):
+            raise e.__cause__ from None  # NumPy hid it behind "setting an array element with a sequence"
+        raise
+
+
+def _given_cells(e: BaseException) -> tuple[str, Source | None]:
+    """The NumPy function that failed on an object array of tracers, and who called it; ("", None) if none did."""
+    entry, source, found = e.__traceback__, None, ""
+    while entry is not None:
+        frame = entry.tb_frame
+        module = str(frame.f_globals.get("__name__", ""))
+        package = module.partition(".")[0]
+        if package == "numpy":
+            if not found and any(map(has_tracer, frame.f_locals.values())):
+                found = f"{module.partition('._')[0].replace('numpy', 'np', 1)}.{frame.f_code.co_name.lstrip('_')}"
+        elif package != "adcore":
+            source, found = Source(frame.f_code.co_filename, entry.tb_lineno), ""
+        entry = entry.tb_next
+    return found, source
 
 
 def _output(x: Any) -> Any:
