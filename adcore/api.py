@@ -17,7 +17,7 @@ from adcore.files import load, loads
 from adcore.graph import Graph, Value, check
 from adcore.plan.steps import Plan
 from adcore.pullback import vjp
-from adcore.select import Which, select_inputs, select_outputs
+from adcore.select import Which, checked, select_inputs, select_outputs
 from adcore.settings import choose
 from adcore.sizes import at
 from adcore.sizes import static as numbered
@@ -108,6 +108,8 @@ def differentiate(
     >>> differentiate(differentiate(g, "grad", wrt=0), "grad", wrt=0)(2.0)
     np.float64(12.0)
     """
+    _check_graph(graph, "differentiate")
+    wrt, of = checked(wrt), checked(of, "of")
     if graph.dims:
         from adcore.sizes.fit import lifted
 
@@ -118,6 +120,13 @@ def differentiate(
     made = compose(graph, request, choice.strategy, choice.budget, chosen.tree)
     check(made)
     return made
+
+
+def _check_graph(graph: Any, verb: str) -> None:
+    if not isinstance(graph, Graph):
+        raise InputError(
+            f"{verb} takes a graph, not a {type(graph).__name__}", instead=f"{verb}(ad.trace(f, *examples), ...)"
+        )
 
 
 def plan(
@@ -133,6 +142,7 @@ def plan(
     >>> plan(g).cost.peak_bytes
     16072
     """
+    _check_graph(graph, "plan")
     numbered(graph, "a plan")
     choice = choose(graph, None, strategy, memory, snapshots, config)
     made: Plan = choice.strategy.schedule(simplify(graph), choice.budget)

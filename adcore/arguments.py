@@ -54,7 +54,7 @@ class Arguments:
             form += (x.dtype, x.shape)
         elif is_leaf(x):
             self.leaves.append(x)
-            form += (np.asarray(x).dtype, np.shape(x))
+            form += (np.asarray(x).dtype, np.shape(x), *((cls,) if isinstance(x, np.ndarray) else ()))
         else:
             kind, keys, members, _ = level(x)
             form += (cls, keys, len(members))

@@ -14,12 +14,12 @@ from adcore.errors import InputError
 from adcore.evaluate import is_recorded, program_of, run_leaves
 from adcore.graph import Graph
 from adcore.remember import Remembered
-from adcore.select import Which, select_inputs, select_outputs
+from adcore.select import Which, checked, select_inputs, select_outputs
 from adcore.settings import choose
 from adcore.strategy import Choice, Request
 from adcore.tracer import Tracer
 from adcore.tracing import is_leaf
-from adcore.tree import flatten, unflatten
+from adcore.tree import flatten, flatten_as, paths, unflatten
 
 
 def grad(f: Callable[..., Any], wrt: Which = 0, **options: Any) -> Callable[..., Any]:
@@ -93,7 +93,7 @@ def hessian(f: Callable[..., Any], wrt: Which = 0, **options: Any) -> Callable[.
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], **options: Any) -> tuple[Any, Any]:
     """(y, y_dot): the result and its derivative along the tangents, by forward mode.
 
-    primals, tangents: one per positional argument, of the same nesting and shapes.
+    primals, tangents: one per positional argument, of the same nesting and shapes; a tangent may be None for zero.
 
     >>> jvp(lambda x: x**3, (2.0,), (1.0,))
     (np.float64(8.0), np.float64(12.0))
@@ -177,10 +177,9 @@ class Derivative:
     """A derivative of a function: traced, differentiated and compiled once per form of the arguments."""
 
     def __init__(self, f: Callable[..., Any], kind: str, wrt: Which, options: Mapping[str, Any]) -> None:
-        self.f, self.kind, self.wrt, self.options = f, kind, wrt, Options.of(options)
+        self.f, self.kind, self.wrt, self.options = f, kind, checked(wrt), Options.of(options)
         key = self.options.key()
-        named = wrt if wrt is None or isinstance(wrt, int | str) else tuple(wrt)
-        self.made = Remembered(f, wrt, self.make, None if key is None else (kind, named, *key))
+        self.made = Remembered(f, self.wrt, self.make, None if key is None else (kind, self.wrt, *key))
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any], seeds: Sequence[Any] = ()) -> Any:
         """The nested result at these arguments and seeds (tangents, vectors)."""
@@ -213,22 +212,28 @@ def _named(derivative: Any, f: Any, kind: str) -> Callable[..., Any]:
 def _seeds(given: tuple[Any, ...], like: tuple[Any, ...], what: str) -> list[Any]:
     """The leaves of tangents or vectors that belong to differentiable leaves, in their dtypes."""
     leaves, tree = flatten(like, is_leaf)
-    found, found_tree = flatten(given, is_leaf)
-    if tree.leaves != found_tree.leaves:
+    found = flatten_as(given, tree, is_leaf)
+    if found is None:
         raise InputError(
-            f"{found_tree.leaves} {what} were given for {tree.leaves} arrays", instead="nest them as the primals are"
+            f"the {what} hold {_members(given)}, the primals {_members(like)}", instead="nest them as the primals are"
         )
     seeds = []
     for x, t in zip(leaves, found, strict=True):
         dtype = np.dtype(float) if type(x) is int else dtype_of(x)
         if dtype.kind not in "fc":
             continue
+        if t is None:
+            t = np.zeros(np.shape(x), dtype)
         if np.shape(t) != np.shape(x):
             raise InputError(f"one of the {what} has shape {np.shape(t)}, its primal {np.shape(x)}")
         if dtype_of(t).kind == "c" and dtype.kind != "c":
             raise InputError(f"one of the {what} is complex, its primal is real")
         seeds.append(cast(t, dtype))
     return seeds
+
+
+def _members(nested: tuple[Any, ...]) -> str:
+    return ", ".join(paths(flatten(nested, is_leaf)[1], "")) or "no array"
 
 
 def dtype_of(x: Any) -> np.dtype[Any]:

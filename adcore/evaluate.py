@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,7 @@ from adcore.tracer import Tracer
 from adcore.tracing import is_leaf
 from adcore.transform.simplify import simplify
 from adcore.transform.splice import splice
-from adcore.tree import Tree, flatten, paths, unflatten
+from adcore.tree import Tree, flatten, flatten_as, level, paths, unflatten
 
 _programs: WeakKeyDictionary[Graph, dict[str | None, Program]] = WeakKeyDictionary()
 
@@ -61,24 +61,51 @@ def leaves_of(graph: Graph, args: Sequence[Any], kwargs: Mapping[str, Any]) -> l
     if unknown:
         raise InputError(f"argument {unknown[0]} is unknown, or given twice", where)
     ordered = {k: extra[k] for k in kwargs_tree.keys}
-    leaves, tree = flatten((tuple(given), ordered), is_leaf)
-    if tree != graph.in_tree:
-        _explain_nesting(graph, tree, names)
+    nested = (tuple(given), ordered)
+    leaves = flatten_as(nested, graph.in_tree, is_leaf)
+    if leaves is None or any(x is None for x in leaves):
+        raise _other_nesting(graph, nested, names)
+    for name, x, tree in zip((*names, *ordered), (*given, *ordered.values()), _arguments(graph), strict=True):
+        for path, found, wanted in _statics(x, tree, name):
+            if found is not wanted and found != wanted:
+                raise InputError(
+                    f"{path} is {found!r}; the graph was traced with {wanted!r}",
+                    f"graph {graph.name}",
+                    "trace it again",
+                )
     return leaves
 
 
-def _explain_nesting(graph: Graph, tree: Tree, names: Sequence[str]) -> None:
-    """Raise InputError for the first argument that is nested otherwise; forgive other classes of records."""
+def _other_nesting(graph: Graph, nested: Any, names: Sequence[str]) -> InputError:
+    """The error for the first argument that is nested otherwise than the graph's."""
+    _, tree = flatten(nested, is_leaf)
+    found_args, found_kwargs = tree.children
     for wanted, found, name in zip(
-        (*graph.in_tree.children[0].children, *graph.in_tree.children[1].children),
-        (*tree.children[0].children, *tree.children[1].children),
-        (*names, *graph.in_tree.children[1].keys), strict=True,
-    ):  # fmt: skip
-        if paths(wanted, name) != paths(found, name):
-            raise InputError(
+        _arguments(graph), (*found_args.children, *found_kwargs.children), (*names, *found_kwargs.keys), strict=True
+    ):
+        if sorted(paths(wanted, name)) != sorted(paths(found, name)):
+            taken = ", ".join(paths(wanted, name)) or f"no array, but {wanted.value!r}"
+            return InputError(
                 f"argument {name} holds {', '.join(paths(found, name)) or 'no array'}",
-                f"graph {graph.name} takes {', '.join(paths(wanted, name)) or f'no array, but {wanted.value!r}'}",
+                f"graph {graph.name} takes {taken}",
             )
+    return InputError("the arguments are nested otherwise", f"graph {graph.name} takes {', '.join(graph.input_names)}")
+
+
+def _statics(x: Any, tree: Tree, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """(path, what was given, what the graph was traced with) for every static value in an argument."""
+    if tree.kind == "static":
+        yield path, x, tree.value
+    elif tree.kind != "leaf":
+        _, keys, members, _ = level(x)
+        by_key = dict(zip(keys or range(len(members)), members, strict=True))
+        for key, child in zip(tree.keys or range(len(members)), tree.children, strict=True):
+            yield from _statics(by_key[key], child, f"{path}.{key}" if keys else f"{path}[{key}]")
+
+
+def _arguments(graph: Graph) -> tuple[Tree, ...]:
+    args, kwargs = graph.in_tree.children
+    return (*args.children, *kwargs.children)
 
 
 def call(graph: Graph, *args: Any, **kwargs: Any) -> Any:

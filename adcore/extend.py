@@ -52,6 +52,7 @@ from adcore.graph import (
 from adcore.hookspecs import hookimpl
 from adcore.implicit import implicit, jacobian_of
 from adcore.index import fit_value
+from adcore.ode import solve_ivp
 from adcore.opdef import op
 from adcore.params import (
     BOOL,

@@ -22,15 +22,16 @@ from adcore.tracing import is_leaf
 from adcore.transform.simplify import simplify
 from adcore.transform.splice import closed, pruned
 from adcore.transform.split import split
-from adcore.tree import Tree, flatten, unflatten
+from adcore.tree import Tree, flatten, flatten_as, paths, unflatten
 
 
 def vjp(f: Callable[..., Any], *primals: Any, **options: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """(y, pullback): the result, and the function from a cotangent of it to those of the primals.
 
     pullback(y_bar) -> a tuple, one per primal, nested as they are; None where there is no derivative.
-    The pairing is Re sum(y_bar * y_dot), with no conjugate. The pullback keeps what it needs of the
-    forward pass; under a strategy with a schedule of its own, or a budget, it runs that pass again.
+    A cotangent may be None for zero. The pairing is Re sum(y_bar * y_dot), with no conjugate. The pullback
+    keeps what it needs of the forward pass; under a strategy with a schedule of its own, or a budget, it
+    runs that pass again.
 
     >>> import numpy as np
     >>> y, pullback = vjp(lambda a, b: a @ b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -145,16 +146,23 @@ def _as_arguments(tree: Tree, n: int) -> Tree:
 
 def _cotangents(y_bar: Any, graph: Graph, of: Sequence[int]) -> list[Any]:
     """The leaves of a cotangent, in the dtypes of the outputs. Raises InputError when shapes differ."""
-    found, tree = flatten(y_bar, is_leaf)
-    if tree.leaves == len(graph.outputs):
+    found = flatten_as(y_bar, graph.out_tree, is_leaf)
+    if found is not None:
         found = [found[i] for i in of]
-    if len(found) != len(of):
-        raise InputError(
-            f"{len(found)} cotangents were given for {len(of)} results", instead="nest them as the result is"
-        )
+    else:
+        found, tree = flatten(y_bar, is_leaf)  # or those of the differentiable results only, in their order
+        if len(found) != len(of) or any(t.keys for t in (tree, *tree.children)):
+            raise InputError(
+                f"the cotangent holds {', '.join(paths(tree, '')) or 'no array'}, "
+                f"the result {', '.join(paths(graph.out_tree, ''))}",
+                f"pullback of {graph.name}",
+                "nest it as the result is",
+            )
     bars = []
     for g, i in zip(found, of, strict=True):
         t: Any = graph.outputs[i].type
+        if g is None:
+            g = np.zeros(t.shape, t.dtype)
         if np.shape(g) != t.shape:
             raise InputError(
                 f"the cotangent has shape {np.shape(g)}, its result {t}", f"output {graph.output_names[i]}"

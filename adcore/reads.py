@@ -163,13 +163,14 @@ def constant_types() -> frozenset[type]:
     import logging
     import re
     import threading
+    from collections import namedtuple
 
     return frozenset(
         (
-            types.CodeType, types.GenericAlias, types.GetSetDescriptorType, types.MemberDescriptorType,
-            types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType,
-            types.UnionType, np.ufunc, type(np.sum), range, re.Pattern, decimal.Decimal,
-            datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone,
+            type(namedtuple("Field", "of").of), types.CodeType, types.GenericAlias, types.GetSetDescriptorType,
+            types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
+            types.ClassMethodDescriptorType, types.UnionType, np.ufunc, type(np.sum), range, re.Pattern,
+            decimal.Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone,
             logging.Logger, logging.RootLogger, type(threading.Lock()), type(threading.RLock()),
         )
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from adcore.arguments import Arguments, floats_in, is_traced, with_floats
 from adcore.config import config
+from adcore.errors import InputError
 from adcore.evaluate import leaves_of
 from adcore.fingerprint import Fingerprint, State
 from adcore.graph import Graph
@@ -73,6 +74,8 @@ class Remembered(Generic[T]):
     __slots__ = ("_fingerprint", "_floats", "_known", "_with_objects", "f", "key", "make", "wrt")
 
     def __init__(self, f: Callable[..., Any], wrt: Which, make: Callable[[Graph, int], T], key: Hashable) -> None:
+        if not callable(f):
+            raise InputError(f"{f!r} is no function", instead="pass a function or a graph, and call what comes back")
         self.f, self.wrt, self.make, self.key = f, wrt, make, key
         self._fingerprint = Fingerprint(f)
         self._with_objects: tuple[list[Any], Fingerprint] = ([], self._fingerprint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adcore.errors import DifferentiationError
 from adcore.graph import Graph
@@ -19,6 +20,19 @@ class Selection:
 
     positions: tuple[int, ...]
     tree: Tree
+
+
+def checked(which: Any, option: str = "wrt") -> Which:
+    """What was given as wrt= or of=, lists as tuples. Raises DifferentiationError for what can name nothing."""
+    if which is None or isinstance(which, str):
+        return which
+    if hasattr(which, "__index__") and not isinstance(which, bool):
+        return int(which)
+    if isinstance(which, Sequence) and len(which):
+        return tuple(checked(w, option) for w in which)  # type: ignore[misc]
+    raise DifferentiationError(
+        f"{option}={which!r} names nothing", instead="give positions, names or paths: 0, 'x', 'params.w', or a list"
+    )
 
 
 def select_inputs(graph: Graph, which: Which, captured: int = 0) -> Selection:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adcore.errors import TraceError
+from adcore.errors import OpError, TraceError
 from adcore.graph import NO_PARAMS, Check, Node, Source, Value
 from adcore.params import normalise
 from adcore.registry import Op, ensure, find_op, result_types
@@ -170,7 +170,12 @@ class Trace:
         """Append one application of an op; the values of its results."""
         params = normalise(op.name, op.params, params) if (op.params or params) else params  # type: ignore[arg-type]
         types = tuple(v.type for v in inputs)
-        outputs = tuple([Value(t) for t in result_types(op, types, params)])
+        try:
+            outputs = tuple([Value(t) for t in result_types(op, types, params)])
+        except OpError as e:
+            if e.where:
+                raise
+            raise OpError(e.what, f"at {self.source or caller()}", f"{op.name}: {op.doc}" if op.doc else "") from None
         source = self.source or caller()
         self.nodes.append(Node(op.name, tuple(inputs), params or NO_PARAMS, outputs, source))
         return outputs

@@ -57,6 +57,11 @@ def input_type(x: Any, name: str) -> Type:
     """The type of an example. Raises InputError for what is no array of numbers."""
     if isinstance(x, Tracer):
         return x._type
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise InputError(
+            f"{name} is a {type(x).__name__}, which has an arithmetic of its own",
+            instead="pass a plain array: np.asarray(x), or x.filled(value) where some of it is masked",
+        )
     t = type_of(x)
     if t.dtype.name not in DTYPES:
         raise InputError(f"{name} has dtype {t.dtype}", instead=f"pass one of {', '.join(DTYPES)}")

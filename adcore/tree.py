@@ -85,6 +85,35 @@ def flatten(x: Any, is_leaf: Callable[[Any], bool] = is_number) -> tuple[list[An
     return leaves, Tree(kind, keys, tuple(children), type(x).__name__ if make else "", make=make)
 
 
+def flatten_as(x: Any, tree: Tree, is_leaf: Callable[[Any], bool] = is_number) -> list[Any] | None:
+    """The leaves of a value nested as `tree` is, in its order: members of dicts and records go by key.
+
+    A leaf may be None. Tuples and lists are alike. None comes back when the value is nested otherwise.
+
+    >>> flatten_as({"b": (2.0, 3.0), "w": None}, flatten({"w": 1.0, "b": (2.0, 3.0)})[1])
+    [None, 2.0, 3.0]
+    """
+    if tree.kind == "leaf":
+        return [x] if x is None or is_leaf(x) else None
+    if tree.kind == "static":
+        return []
+    if is_leaf(x):
+        return None
+    _, keys, members, _ = level(x)
+    if len(members) != len(tree.children) or set(keys) != set(tree.keys):
+        return None
+    if keys:
+        by_key = dict(zip(keys, members, strict=True))
+        members = [by_key[k] for k in tree.keys]
+    leaves: list[Any] = []
+    for member, child in zip(members, tree.children, strict=True):
+        found = flatten_as(member, child, is_leaf)
+        if found is None:
+            return None
+        leaves += found
+    return leaves
+
+
 def unflatten(tree: Tree, leaves: Sequence[Any]) -> Any:
     """The nested value of that tree with these leaves. The inverse of `flatten`."""
     return _build(tree, iter(leaves))

@@ -18,8 +18,11 @@ FLOORS: list[tuple[str, ...]] = [
     ("params", "rules", "registry", "samples", "opdef", "trace", "tracer", "index"),
     ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch"),
     ("backend", "strategy", "executor", "compose", "control", "ode"),
-    ("config", "plugins", "hookspecs", "settings", "files", "evaluate", "vector", "api", "explain", "extend"),
-    ("cli", "batch", "testing", "numpy"),
+    (
+        "config", "plugins", "hookspecs", "settings", "files", "sizes", "evaluate", "arguments", "remember",
+        "derivatives", "pullback", "vector", "api", "explain", "extend",
+    ),
+    ("cli", "batch", "testing", "numpy", "__main__"),
 ]  # fmt: skip
 """The modules and packages of adcore by floor. A module may import its own floor and those below."""
 

@@ -19,6 +19,7 @@ from adcore.extend import BOOL, FLOAT, GRAPH, GRAPHS, INT, INTS, STR, AnyType, N
 from adcore_ops.ode.integrate import Integration, Parts, Record, Rules
 from adcore_ops.ode.lanes import lane_axes, ode_batch, one_lane
 from adcore_ops.ode.replay import jvp_by_replay, tape_by_replay
+from adcore_ops.ode.samples import SAMPLES
 from adcore_ops.step import only_compiled
 
 FLOATS = many(FLOAT)
@@ -184,5 +185,6 @@ def _stacked(meshes: list[list[Record]], lanes: tuple[int, ...], real: Any) -> l
 
 SOLVE = Op(
     "core::solve_ivp", only_compiled, _infer, Rule(jvp=jvp_by_replay, tape=tape_by_replay), PARAMS, batch=ode_batch,
-    out=True, kernel=_Kernel, doc="An initial-value problem y' = rhs(t, y), y(t0) = y0, with events and jumps.",
+    out=True, kernel=_Kernel, samples=SAMPLES,
+    doc="An initial-value problem y' = rhs(t, y), y(t0) = y0, with events and jumps.",
 )  # fmt: skip

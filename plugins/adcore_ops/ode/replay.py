@@ -12,7 +12,6 @@ Source: Hairer, Norsett and Wanner 1993, section II.6, for sensitivities of a sc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from adcore.extend import (
 )
 from adcore.extend import vjp as reverse
 from adcore_ops.ode.lanes import one_lane
+from adcore_ops.step import step_graph
 
 scan = op_call("core::scan")
 OUTPUTS = 5  # y_eval, y1, t1, event times, event states: what may have a derivative
@@ -106,10 +106,8 @@ def _replayed(
     record = [trace.wrap(Value(t)) for t in mesh._value.type.record]
     graph, captured = trace_graph(step, [*(trace.wrap(Value(x._type)) for x in first), *record], name="replayed step")
     at = len(first) + len(record)  # a loop without length takes the number of its steps as first constant
-    graph = replace(
-        graph, inputs=(*graph.inputs[:at], Value(STEP_COUNT), *graph.inputs[at:]),
-        input_names=tuple(f"in{i}" for i in range(len(graph.inputs) + 1)),
-    )  # fmt: skip
+    inputs = (*graph.inputs[:at], Value(STEP_COUNT), *graph.inputs[at:])
+    graph = step_graph(graph.constants, graph.nodes, inputs, graph.outputs, graph.name)
     found = scan(
         *first, mesh, steps, *(trace.wrap(v) for v in captured),
         step=graph, length=None, carries=len(first), scanned=0, trails=(), reverse=False,
