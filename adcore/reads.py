@@ -165,9 +165,10 @@ def constant_types() -> frozenset[type]:
     import threading
     from collections import namedtuple
 
+    field = vars(namedtuple("Record", "field"))["field"]
     return frozenset(
         (
-            type(namedtuple("Field", "of").of), types.CodeType, types.GenericAlias, types.GetSetDescriptorType,
+            type(field), types.CodeType, types.GenericAlias, types.GetSetDescriptorType,
             types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
             types.ClassMethodDescriptorType, types.UnionType, np.ufunc, type(np.sum), range, re.Pattern,
             decimal.Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone,
