@@ -50,7 +50,7 @@ from adcore.graph import (
     values,
 )
 from adcore.hookspecs import hookimpl
-from adcore.implicit import implicit, jacobian_of
+from adcore.implicit import implicit, jacobian_of, root
 from adcore.index import fit_value
 from adcore.ode import solve_ivp
 from adcore.opdef import op

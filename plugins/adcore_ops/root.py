@@ -12,7 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import FLOAT, GRAPH, INT, Graph, Node, Op, Rule, Type, call_graph, current, jvp, padded, zeros
+from adcore.extend import (
+    FLOAT,
+    GRAPH,
+    INT,
+    Graph,
+    Node,
+    Op,
+    Rule,
+    Sample,
+    Type,
+    call_graph,
+    current,
+    jvp,
+    padded,
+    root,
+    zeros,
+)
 from adcore_ops.step import only_compiled
 
 OK, STEPS = Type(np.dtype(bool), ()), Type(np.dtype(np.int64), ())
@@ -97,9 +113,14 @@ def _jvp(ts: Any, y: Any, x0: Any, *consts: Any, residual: Graph, jacobian: Grap
     return -np.linalg.solve(matrix, moved), None, None
 
 
+def _square_roots(a: Any, k: Any) -> Any:
+    return root(lambda x: x * x + k * np.sum(x) - a, np.ones(3, a.dtype), tol=3e-7)
+
+
 ROOT = Op(
     "core::root", only_compiled, _infer, Rule(jvp=_jvp),
     {"residual": GRAPH, "jacobian": GRAPH, "tol": FLOAT, "max_steps": INT}, out=True, kernel=_kernel, scratch=_scratch,
+    samples=(Sample(((3,), ()), ranges=((1.0, 3.0), (0.1, 0.5)), program=_square_roots),),
     doc="The x with residual(x, consts) = 0: root[residual, jacobian](x0, consts) -> x, ok, steps.",
 )  # fmt: skip
 
