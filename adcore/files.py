@@ -31,7 +31,7 @@ def load(path: str | os.PathLike[str], verify: bool = True, limits: Mapping[str,
     ...     ad.trace(lambda x: np.sin(x) * x, 1.0).save(f"{directory}/f.adg")
     ...     f = ad.load(f"{directory}/f.adg")
     >>> ad.grad(f)(0.5)
-    np.float64(0.9182168195493295)
+    np.float64(0.9182168195493894)
     """
     from adcore.serialize import read
 

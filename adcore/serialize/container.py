@@ -86,9 +86,9 @@ def unpack(data: memoryview, limits: Limits, where: str) -> Container:
     if zlib.crc32(head) != struct.unpack("<I", data[HEADER.size : START])[0]:
         raise damaged("the checksum of its header is wrong", where)
     _, major, minor, flags, n_meaning, n_notes, at, n_tensors, meaning_hash, notes_hash, zeros = HEADER.unpack(head)
-    if major != MAJOR or minor > MINOR or flags:
+    if (major, minor) > (MAJOR, MINOR) or flags:
         raise FileFormatError(
-            f"it has format version {major}.{minor} with flags {flags:#x}; this adcore reads version {MAJOR}.{MINOR}",
+            f"it has format version {major}.{minor} with flags {flags:#x}; up to {MAJOR}.{MINOR} is read here",
             where,
             "install an adcore that reads it, or have it written again by this one",
         )

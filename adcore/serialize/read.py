@@ -6,8 +6,10 @@ states. Written again it has the same meaning, byte for byte.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from adcore.errors import FileFormatError
 from adcore.graph import Check, Graph, Node, Source, Value
 from adcore.serialize.call import Body, Call, read_call
-from adcore.serialize.container import Container, damaged, mapped, unpack
+from adcore.serialize.container import damaged, mapped, unpack
 from adcore.serialize.cursor import Cursor
 from adcore.serialize.limits import DEFAULT, Limits, keep
 from adcore.serialize.notes import Notes, read_notes
@@ -41,17 +43,18 @@ def load(path: str | Path, verify: bool = True, limits: Limits = DEFAULT) -> Gra
 
 def decode(data: bytes | memoryview, where: str, verify: bool = True, limits: Limits = DEFAULT) -> Graph:
     """The graph of the bytes of a file, which must not change any more. where: what errors call it."""
-    container = unpack(memoryview(data), limits, where)
-    graph = Reader(container, limits, where, verify).read()
-    remember(graph, container.identity)
-    return graph
+    return Reader(data, where, verify, limits).graph
 
 
 class Reader:
-    """The graphs of one file, in the order in which they stand."""
+    """A file, read: its graph, and the tables that it was made of.
 
-    def __init__(self, container: Container, limits: Limits, where: str, verify: bool) -> None:
+    known: its graphs in the order in which they stand. children: those that each uses, by place.
+    """
+
+    def __init__(self, data: bytes | memoryview, where: str, verify: bool = True, limits: Limits = DEFAULT) -> None:
         self.limits, self.where = limits, where
+        self.container = container = unpack(memoryview(data), limits, where)
         self.notes: Notes = read_notes(container.notes, limits, where)
         self.cursor = cursor = Cursor(container.meaning, limits, where)
         cursor.array(length=5)
@@ -61,13 +64,15 @@ class Reader:
         self.tensors = read_tensors(cursor, container.tensors, verify, where, self.bad)
         self.known: list[Body] = []
         self.children: list[list[int]] = []
+        with _collecting_nothing():
+            self.graph = self._read()
+        remember(self.graph, container.identity)
 
     def bad(self, what: str) -> FileFormatError:
         """The error for a file that says what it cannot mean."""
         return damaged(what, f"{self.where}, byte {self.cursor.at}")
 
-    def read(self) -> Graph:
-        """The graph of the file."""
+    def _read(self) -> Graph:
         seen: set[bytes] = set()
         for i in self.cursor.array("entries"):
             start = self.cursor.at
@@ -107,6 +112,18 @@ class Reader:
                 stack.append((child, iter(self.children[child])))
         if order != list(range(len(self.known))):
             raise self.bad("its graphs are not in the order in which they are used")
+
+
+@contextlib.contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """No search for garbage while a graph grows: there is none, and it would take as long as the reading."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _requires(cursor: Cursor, where: str, bad: Any) -> list[str]:
