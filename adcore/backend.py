@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from adcore.errors import StrategyError
 from adcore.plan.steps import Plan
-from adcore.registry import registry
+from adcore.registry import registered, registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ class Backend(ABC):
 
 def find_backend(name: str = "numpy") -> Backend:
     """The backend of that name. Raises StrategyError when no plugin brings it."""
-    table = registry().backends
-    if name not in table:
-        raise StrategyError(f"no backend is called {name!r}", f"known: {', '.join(sorted(table))}")
-    backend: Backend = table[name]
+    backend: Backend | None = registered("backends", name)
+    if backend is None:
+        raise StrategyError(f"no backend is called {name!r}", f"known: {', '.join(sorted(registry().backends))}")
     return backend

@@ -79,6 +79,7 @@ from adcore.plan.steps import Plan, Run, default_plan
 from adcore.registry import Op, find_op, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, along, elementwise, linear, multilinear
 from adcore.samples import Sample
+from adcore.stepper import Field, Stepper, Tableau, combine, polynomial
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy
 from adcore.trace import Trace, apply, caller, current, known, op_call
 from adcore.tracer import Tracer, has_tracer

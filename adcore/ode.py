@@ -18,7 +18,7 @@ from adcore.control.captures import aligned, joined
 from adcore.control.statements import check, report
 from adcore.errors import InputError, MissingExtraError
 from adcore.graph import Graph, Value
-from adcore.registry import find_op, registry
+from adcore.registry import find_op, registered, registry
 from adcore.trace import Trace, caller, current
 from adcore.tracing import is_leaf, trace_graph
 from adcore.transform.jvp import jvp
@@ -297,12 +297,12 @@ class _Parts:
 
 def find_stepper(name: str) -> Any:
     """The stepper of that name. Raises InputError with what there is."""
-    table = registry().steppers
-    if name in table:
-        return table[name]
+    stepper = registered("steppers", name)
+    if stepper is not None:
+        return stepper
     if name in ("LSODA", "BDF"):
         raise MissingExtraError(f"the method {name} is not differentiable here", instead="use Radau")
-    raise InputError(f"no ODE method is called {name!r}", f"known: {', '.join(sorted(table))}")
+    raise InputError(f"no ODE method is called {name!r}", f"known: {', '.join(sorted(registry().steppers))}")
 
 
 def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:

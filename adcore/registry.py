@@ -101,7 +101,7 @@ class Registry:
 
     ops: dict[str, Op] = field(default_factory=dict)
     functions: dict[Any, Callable[..., Any]] = field(default_factory=dict)
-    methods: dict[str, Any] = field(default_factory=dict)
+    methods: dict[Any, Any] = field(default_factory=dict)
     strategies: dict[str, Any] = field(default_factory=dict)
     planners: dict[str, Any] = field(default_factory=dict)
     backends: dict[str, Any] = field(default_factory=dict)
@@ -184,14 +184,28 @@ def find_op(name: str) -> Op:
     return found
 
 
+def registered(table: str, name: Any) -> Any:
+    """The entry of that name in a table of the registry, or None.
+
+    Plugins of strangers are loaded when they are needed: by the domain of an op, or by a name not known so far.
+    """
+    entries = getattr(registry(), table)
+    if name not in entries and "load_all" in doors:
+        doors["load_all"]()
+    return entries.get(name)
+
+
 def domains() -> list[str]:
     """The domains of all ops that are loaded."""
     return sorted({name.partition("::")[0] for name in registry().ops})
 
 
 def ensure(op: Op) -> Op:
-    """The op, entered on first use if it came straight from a script."""
+    """The op, entered on first use: with the plugin that brings its domain, or else as straight from a script."""
     known = registry().ops.get(op.name)
+    if known is None and "load" in doors:
+        doors["load"](op.domain)
+        known = registry().ops.get(op.name)
     if known is op:
         return op
     if known is None:

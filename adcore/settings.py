@@ -10,7 +10,7 @@ from typing import Any
 from adcore.config import SETTINGS, Config, Setting, config, nearest
 from adcore.errors import AdcoreError, ConfigError, StrategyError
 from adcore.graph import Graph
-from adcore.registry import registry
+from adcore.registry import registered, registry
 from adcore.strategy import Budget, Choice, Pick, Request, make_methods, make_strategy
 from adcore.trace import array_type
 
@@ -80,7 +80,7 @@ def _check_name(said: Config) -> None:
         raise ConfigError(
             f"profile {said.profile} has the name of a strategy", said.origin("profile"), "give it another name"
         )
-    if name is not None and name not in strategies:
+    if name is not None and registered("strategies", name) is None:
         known = [*strategies, *said.profiles]
         raise StrategyError(f"no strategy is called {name!r}", said.origin("strategy.name"), nearest(name, known))
 

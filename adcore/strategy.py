@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from adcore.errors import ConfigError, StrategyError
 from adcore.graph import Graph
 from adcore.plan.steps import Plan, default_plan
-from adcore.registry import registry
+from adcore.registry import registered, registry
 from adcore.rules import Rule
 
 UNITS = (
@@ -166,7 +166,7 @@ def make_strategy(name: str, options: Mapping[str, Any] | None = None, methods: 
     Raises StrategyError for an unknown name, ConfigError for an unknown option, naming the nearest.
     """
     table = registry().strategies
-    kind = table.get(name)
+    kind = registered("strategies", name)
     if kind is None:
         near = difflib.get_close_matches(name, table, 1)
         raise StrategyError(
@@ -189,7 +189,6 @@ def make_strategy(name: str, options: Mapping[str, Any] | None = None, methods: 
 
 def make_methods(chosen: Mapping[str, Any]) -> dict[str, Rule]:
     """Rules from `{"core::solve_ivp": {"name": "gauss", "rtol": 1e-8}, "call:encoder": "forward"}`."""
-    table: dict[Any, Any] = dict(registry().methods)
     found: dict[str, Rule] = {}
     for target, setting in chosen.items():
         if isinstance(setting, Rule):
@@ -197,9 +196,10 @@ def make_methods(chosen: Mapping[str, Any]) -> dict[str, Rule]:
             continue
         options = {"name": setting} if isinstance(setting, str) else dict(setting)
         name = options.pop("name", "")
-        method = table.get((target, name)) or table.get(("call:*" if target.startswith("call:") else target, name))
+        anywhere = "call:*" if target.startswith("call:") else target
+        method = registry().methods.get((target, name)) or registered("methods", (anywhere, name))
         if method is None:
-            known = sorted(n for t, n in table if t == target or (t == "call:*" and target.startswith("call:")))
+            known = sorted(n for t, n in registry().methods if t in (target, anywhere))
             raise ConfigError(f"{target} has no method {name!r}", f"known: {', '.join(known) or 'none'}")
         found[target] = method.make(**options)
     return found

@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ops": ("adcore.cli.about", "the ops that graphs may use"),
     "strategies": ("adcore.cli.about", "the strategies, and their options"),
     "config": ("adcore.cli.settings", "the settings in force, and where each comes from"),
+    "new-plugin": ("adcore.cli.new_plugin", "write a package that brings an op, with its tests"),
     "doctor": ("adcore.cli.about", "versions, plugins, and a self-test"),
 }
 """Verb -> (module, one line of help)."""

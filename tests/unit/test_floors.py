@@ -17,7 +17,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("errors", "types", "tree", "graph"),
     ("params", "rules", "registry", "samples", "opdef", "trace", "tracer", "index"),
     ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch"),
-    ("backend", "strategy", "executor", "compose", "control", "ode", "implicit"),
+    ("backend", "strategy", "stepper", "executor", "compose", "control", "ode", "implicit"),
     (
         "config", "plugins", "hookspecs", "settings", "files", "sizes", "evaluate", "arguments", "remember",
         "derivatives", "pullback", "vector", "api", "explain", "extend",

@@ -1,6 +1,5 @@
 """Initial-value problems: the op `core::solve_ivp`, its steppers, and how it is differentiated.
 
-tableau     a Runge-Kutta method as data, and the step that it makes
 explicit, dop853, implicit    the methods
 integrate   the adaptive loop: mesh, observations, events, resets
 locate      where on a step an event lies; the first step size

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore_ops.ode.tableau import Tableau
+from adcore.extend import Tableau
 
 ROWS = (
     (),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore_ops.ode.tableau import Tableau
+from adcore.extend import Tableau
 
 # Kutta 1901. Dense output: the cubic through both states and slopes, the last slope from b(theta) of
 # Hairer, Norsett and Wanner 1993, section II.6, (6.7). For fixed steps.

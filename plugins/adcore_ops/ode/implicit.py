@@ -16,8 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from adcore.extend import implicit, jacobian_of
-from adcore_ops.ode.tableau import Field, Stepper, combine, polynomial
+from adcore.extend import Field, Stepper, combine, implicit, jacobian_of, polynomial
 
 
 @dataclass(frozen=True, slots=True)
