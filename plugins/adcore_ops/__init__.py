@@ -29,6 +29,7 @@ from adcore_ops import (
     shape,
     sized,
     slices,
+    special,
     trail,
     while_loop,
 )
@@ -50,6 +51,7 @@ FAMILIES = (
     matmul,
     linalg,
     fft,
+    special,
     call,
     scan,
     while_loop,
