@@ -65,11 +65,13 @@ OPS: list[Op] = [
     _student("stdtrit", UNIT, lambda y, v, p: 1.0 / _student_density(v, y)),
     row(
         "chdtr", lambda y, v, x: 0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x),
-        lambda y, v, x: 0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(ORDER, POSITIVE), samples=_fixed(0, ORDER, POSITIVE),
+        lambda y, v, x: 0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(ORDER, POSITIVE),
+        samples=_fixed(0, ORDER, POSITIVE),
     ),
     row(
         "chdtrc", lambda y, v, x: -0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x),
-        lambda y, v, x: -0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(ORDER, POSITIVE), samples=_fixed(0, ORDER, POSITIVE),
+        lambda y, v, x: -0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(ORDER, POSITIVE),
+        samples=_fixed(0, ORDER, POSITIVE),
     ),
     row(
         "chdtri", lambda y, v, p: -sp.gammainc_slope(0.5 * v, 0.5 * y) / gamma_density(0.5 * v, 0.5 * y),

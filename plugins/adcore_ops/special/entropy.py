@@ -61,11 +61,11 @@ OPS: list[Op] = [
     ),
     row("entr", along(lambda t, y, x: -sp.xlogy(t, x) - t), ranges=(POSITIVE,)),
     row(
-        "rel_entr", along(lambda t, f, x, y: sp.xlogy(t, x / y) + t), along(lambda t, f, x, y: -t * _over(x, y)),
+        "rel_entr", along(lambda t, f, x, y: sp.xlogy(t, _over(x, y)) + t), along(lambda t, f, x, y: -t * _over(x, y)),
         ranges=(POSITIVE, POSITIVE),
     ),
     row(
-        "kl_div", along(lambda t, f, x, y: sp.xlogy(t, x / y)), along(lambda t, f, x, y: t * (1.0 - _over(x, y))),
+        "kl_div", along(lambda t, f, x, y: sp.xlogy(t, _over(x, y))), along(lambda t, f, x, y: t * (1.0 - _over(x, y))),
         ranges=(POSITIVE, POSITIVE),
     ),
     row(

@@ -50,7 +50,8 @@ OPS: list[Op] = [
     ),
     row(
         "hyp1f1", no_partial("hyp1f1", "parameter a"), no_partial("hyp1f1", "parameter b"),
-        lambda y, a, b, z: a / b * sp.hyp1f1(a + 1.0, b + 1.0, z), ranges=(ORDER, ORDER, INSIDE), orders=2, complex_at=(2,),
+        lambda y, a, b, z: a / b * sp.hyp1f1(a + 1.0, b + 1.0, z), ranges=(ORDER, ORDER, INSIDE), orders=2,
+        complex_at=(2,),
     ),
     row(
         "hyperu", no_partial("hyperu", "parameter a"), no_partial("hyperu", "parameter b"),

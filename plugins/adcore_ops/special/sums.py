@@ -84,7 +84,7 @@ def logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
 def log_softmax(x: Any, *, axes: tuple[int, ...]) -> Any:
     """x less the logarithm of the sum of e^x."""
     x = _floats(x)
-    shares, top = _shares(x, axes)
+    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
     with np.errstate(divide="ignore"):
         return x - top - np.log(np.add.reduce(np.exp(x - top), axes, keepdims=True))
