@@ -38,7 +38,7 @@ def lower_gamma(a: Any, x: Any) -> Any:
 # name: f of one argument, the same by mpmath, points
 ROWS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], list[float]]] = {
     "expit": (sp.expit, lambda x: 1 / (1 + mp.exp(-x)), [40.0, -40.0, 3.0, 100.0, -700.0]),
-    "log_expit": (sp.log_expit, lambda x: -mp.log(1 + mp.exp(-x)), [40.0, -40.0, 100.0, -700.0]),
+    "log_expit": (sp.log_expit, lambda x: -mp.log1p(mp.exp(-x)), [40.0, -40.0, 100.0]),
     "erf": (sp.erf, mp.erf, [0.3, -3.0, 5.0]),
     "erfc": (sp.erfc, mp.erfc, [0.3, 3.0, 25.0]),
     "erfcx": (sp.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), [0.0, 1.9, 2.1, 30.0, 1e4, 1e8, -3.0]),
@@ -64,7 +64,7 @@ ROWS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], list[float]]] 
     ),
     "j0": (sp.j0, lambda x: mp.besselj(0, x), [1e-8, 2.4, 50.0]),
     "j1": (sp.j1, lambda x: mp.besselj(1, x), [0.0, 2.4, 50.0]),
-    "k0": (sp.k0, lambda x: mp.besselk(0, x), [0.3, 50.0]),
+    "kv": (lambda x: sp.kv(2.5, x), lambda x: mp.besselk(2.5, x), [0.3, 50.0]),
     "iv": (lambda x: sp.iv(2.5, x), lambda x: mp.besseli(2.5, x), [0.3, 50.0]),
     "ellipk": (sp.ellipk, mp.ellipk, [0.0, 1e-10, 0.999, -1e4]),
     "ellipe": (sp.ellipe, mp.ellipe, [0.0, 1e-10, 0.999, -10.0]),
