@@ -503,10 +503,11 @@ def _used_as_index(x: Tracer) -> TraceError:
 def _out_position(func: Any) -> int:
     """Where a NumPy function takes `out` by position, or -1."""
     try:
-        names = list(inspect.signature(func).parameters)
+        parameters = list(inspect.signature(func).parameters.values())
     except (TypeError, ValueError):
         return -1
-    return names.index("out") if "out" in names else -1
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return positional.index("out") if "out" in positional else -1
 
 
 def _not_recorded(spelling: str, args: Any) -> TraceError:

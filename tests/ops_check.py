@@ -7,6 +7,7 @@ A Case is a function of float arrays and the arrays. `check` holds it to
   second     differences of the vjp along a direction
   batch      a loop over three cases, all arguments batched, and each alone
   complex    the same jvp and vjp at complex arguments, if `complex` is set
+  single     float32 where NumPy has float32
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ def check(case: Case) -> None:
         _check(case, drawn(case))
         if case.complex:
             _check(case, drawn(case, complex=True))
+        _single(case, [np.asarray(x, np.float32) for x in drawn(case)])
+
+
+def _single(case: Case, xs: list[Any]) -> None:
+    found = [v.type.dtype for v in ad.trace(case.f, *xs).outputs]
+    assert found == [y.dtype for y in flat(case.f(*xs))], "single precision"
 
 
 def _check(case: Case, xs: list[Any]) -> None:

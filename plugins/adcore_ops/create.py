@@ -86,13 +86,15 @@ def logspace(
 
 
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """np.geomspace between positive ends (or, with complex dtype, any nonzero ends)."""
-    a, b = lifted(start) * 1.0, lifted(stop) * 1.0
-    turn = np.sign(a) if a.dtype.kind != "c" and b.dtype.kind != "c" else a * 0 + 1
-    logs = linspace(np.log(a * turn), np.log(b * turn), num, endpoint, axis=0)
-    k = np_reshape(counting(operator.index(num)), (-1,) + (1,) * (logs.ndim - 1))
-    y = np.where(k == 0, a, np.exp(logs) * turn)
-    if endpoint and num > 1:
+    """np.geomspace."""
+    a, b = lifted(start), lifted(stop)
+    wide = np.result_type(a.dtype, b.dtype, np.float64, np.dtype(dtype))
+    a, b = a.astype(wide), b.astype(wide)
+    turn = np.sign(a)
+    y = np.power(10.0, linspace(np.log10(a / turn), np.log10(b / turn), num, endpoint)) * turn
+    k = np_reshape(counting(operator.index(num)), (-1,) + (1,) * (y.ndim - 1))
+    y = np.where(k == 0, a, y)
+    if endpoint and num > 1:  # the ends are themselves, not rounded
         y = np.where(k == num - 1, b, y)
     y = y if axis == 0 else moveaxis(y, 0, axis)
     return y if dtype is None else y.astype(dtype)
@@ -122,6 +124,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     """np.vander: the powers of x, by products one after the other, as NumPy does them."""
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
+    x = x.astype(np.promote_types(x.dtype, int))
     powers = [np.ones_like(x)]
     for _ in range((x.shape[0] if N is None else int(N)) - 1):
         powers.append(powers[-1] * x)

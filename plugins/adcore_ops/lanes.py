@@ -34,6 +34,8 @@ def _select(mask: Any, a: Any, b: Any) -> Any:
 
 def _safe(mask: Any, xs: Sequence[Any], batched: Sequence[bool]) -> list[Any]:
     """Operands in which the lanes outside the mask are copies of one inside; at least one must be inside."""
+    if not mask.shape[0]:
+        return list(xs)
     one = np.equal(np.arange(mask.shape[0]), np.argmax(mask))
     found = []
     for x, b in zip(xs, batched, strict=True):

@@ -195,6 +195,11 @@ def diag(v: Any, k: int = 0) -> Any:
     return np_reshape(flat, (n, n))
 
 
+def diagflat(v: Any, k: int = 0) -> Any:
+    """np.diagflat."""
+    return diag(np_reshape(lifted(v), -1), k)
+
+
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     """np.cross of vectors of three components."""
     if axis is not None:
@@ -228,6 +233,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trace: trace,
     np.diagonal: diagonal,
     np.diag: diag,
+    np.diagflat: diagflat,
     np.cross: cross,
     np.kron: kron,
 }

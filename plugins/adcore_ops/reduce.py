@@ -1,5 +1,7 @@
 """Reductions over axes counted from the end; the axes go away. keepdims is a reshape after it.
 
+any, all, argmax, argmin, and reductions of integers have no derivative.
+
 max, min: y = x_k; the tangent is that of the chosen elements, shared equally at ties.
 prod: the tangent of p = a b is a' b + a b', applied by halves, so zeros among the factors are exact.
 """
@@ -19,7 +21,9 @@ SAMPLES = (
     Sample(((2, 3),), params={"axes": (-1,)}),
     Sample(((2, 3, 5),), params={"axes": (-3, -1)}),
     Sample(((3,),), params={"axes": (-1,)}),
+    Sample(((2, 3),), params={"axes": (-1,)}, dtypes=("complex128",)),
 )
+EMPTY = Sample(((2, 0, 3),), params={"axes": (-2,)})
 
 
 def reduced(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -37,8 +41,19 @@ def spread(g: Any, x: Any, axes: tuple[int, ...]) -> Any:
     return broadcast_to(reshape(g, shape=kept, rank=g.ndim), shape=x.shape, rank=x.ndim)
 
 
-def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any], samples: Any = SAMPLES) -> Op:
+def _nonempty(name: str, x: Type, axes: tuple[int, ...]) -> None:
+    if any(x.shape[a] == 0 for a in axes):
+        raise ValueError(f"{name} of no elements is not defined")
+
+
+def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any]) -> Op:
     """An op that is `ufunc.reduce`."""
+    samples = SAMPLES if ufunc.identity is None else (*SAMPLES, EMPTY)
+
+    def infer(x: Type, *, axes: tuple[int, ...]) -> Type:
+        if ufunc.identity is None:
+            _nonempty(name, x, axes)
+        return Type(dtype(x.dtype), reduced(x.shape, axes))
 
     def run(x: Any, out: Any = None, *, axes: tuple[int, ...]) -> Any:
         return ufunc.reduce(x, axes, None, out)
@@ -50,7 +65,7 @@ def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any
     return Op(
         f"core::{name}",
         run,
-        lambda x, *, axes: Type(dtype(x.dtype), reduced(x.shape, axes)),
+        infer,
         rule,
         {"axes": INTS},
         batch="core",
@@ -101,10 +116,14 @@ def _arg(name: str, function: Callable[..., Any]) -> Op:
     def run(x: Any, out: Any = None, *, axes: tuple[int, ...]) -> Any:
         return function(x, axes[0], out)
 
+    def infer(x: Type, *, axes: tuple[int, ...]) -> Type:
+        _nonempty(name, x, axes)
+        return Type(np.dtype(np.intp), reduced(x.shape, axes))
+
     return Op(
         f"core::{name}",
         run,
-        lambda x, *, axes: Type(np.dtype(np.intp), reduced(x.shape, axes)),
+        infer,
         ZERO,
         {"axes": INTS},
         batch="core",
@@ -121,49 +140,65 @@ OPS = [sum_, prod_, max_, min_, any_, all_, argmax_, argmin_]
 
 # --- NumPy functions made of these ---------------------------------------------------------------
 
+NOTHING = getattr(np, "_NoValue", None)
+"""What NumPy passes for an argument that was not given."""
 
-def _kept(result: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if not keepdims:
+
+def given(x: Any) -> bool:
+    """True for an argument that was given."""
+    return x is not NOTHING and x is not None
+
+
+def keeping(result: Any, x: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
+    """The result of a reduction of x with axes of length 1 in place of those that went away, if asked."""
+    if keepdims is NOTHING or not keepdims:
         return result
     gone = {a + x.ndim for a in axes}
     return np_reshape(result, tuple(1 if i in gone else n for i, n in enumerate(x.shape)))
 
 
-NOTHING = getattr(np, "_NoValue", None)
-
-
-def _reducer(fold: Op, neutral: Callable[[Any], Any], combine: np.ufunc) -> Callable[..., Any]:
-    """A function with the signature of np.sum; NumPy passes what is not given as np._NoValue."""
+def _reducer(fold: Op, neutral: Callable[[Any], Any] | None, combine: np.ufunc) -> Callable[..., Any]:
+    """A function with the signature of np.sum. neutral: what elements that do not count are replaced by."""
 
     def function(
-        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NOTHING,
-        initial: Any = NOTHING, where: Any = True,
-    ) -> Any:  # fmt: skip
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = NOTHING,
+        initial: Any = NOTHING,
+        where: Any = True,
+    ) -> Any:
         x = a if dtype is None else a.astype(dtype)
         if where is not True and where is not NOTHING:
-            x = np.where(where, x, neutral(x.dtype) if initial is NOTHING else initial)
+            if neutral is None and not given(initial):
+                raise ValueError("reduction operation with where= needs initial=, it has no identity")
+            x = np.where(where, x, initial if neutral is None else neutral(x.dtype))
         axes = axes_of(axis, x.ndim)
-        y = _kept(fold(x, axes=axes), x, axes, keepdims is not NOTHING and bool(keepdims))
-        return y if initial is NOTHING or initial is None else combine(y, initial)
+        y = keeping(fold(x, axes=axes), x, axes, keepdims)
+        return combine(y, initial) if given(initial) else y
 
     return function
 
 
-def _undefined(dtype: Any) -> Any:
-    raise ValueError("reduction operation with where= needs initial=, it has no identity")
-
-
-_sum = _reducer(sum_, lambda d: np.zeros((), d)[()], np.add)
-_prod = _reducer(prod_, lambda d: np.ones((), d)[()], np.multiply)
-_max, _min = _reducer(max_, _undefined, np.maximum), _reducer(min_, _undefined, np.minimum)
-_any = _reducer(any_, lambda d: False, np.logical_or)
-_all = _reducer(all_, lambda d: True, np.logical_and)
+np_sum = _reducer(sum_, lambda d: np.zeros((), d)[()], np.add)
+np_prod = _reducer(prod_, lambda d: np.ones((), d)[()], np.multiply)
+np_max, np_min = _reducer(max_, None, np.maximum), _reducer(min_, None, np.minimum)
+np_any = _reducer(any_, lambda d: False, np.logical_or)
+np_all = _reducer(all_, lambda d: True, np.logical_and)
 
 
 def _no_dtype(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same without the dtype argument, as np.max has it."""
     return lambda a, axis=None, out=None, keepdims=NOTHING, initial=NOTHING, where=True: function(
         a, axis, None, None, keepdims, initial, where
+    )
+
+
+def _without_initial(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same as np.any has it."""
+    return lambda a, axis=None, out=None, keepdims=NOTHING, *, where=True: function(
+        a, axis, None, None, keepdims, NOTHING, where
     )
 
 
@@ -174,113 +209,51 @@ def _from_ufunc(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def _count(x: Any, axes: tuple[int, ...]) -> int:
-    return math.prod(x.shape[a] for a in axes)
-
-
-def mean(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = NOTHING,
-    *,
-    where: Any = True,
-) -> Any:
-    """np.mean."""
-    total = _sum(a, axis, dtype, None, keepdims, NOTHING, where)
-    if where is True or where is NOTHING:
-        return total / _count(a, axes_of(axis, a.ndim))
-    return total / np.sum(
-        np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims is not NOTHING and bool(keepdims)
-    )
-
-
-def var(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = NOTHING,
-    *, where: Any = True, mean: Any = NOTHING, correction: Any = NOTHING,
+def logaddexp_reduce(
+    a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False,
+    initial: Any = NOTHING, where: Any = True,
 ) -> Any:  # fmt: skip
-    """np.var."""
-    centred = a - (np.mean(a, axis=axis, keepdims=True) if mean is NOTHING else mean)
-    squares = np.real(centred * np.conjugate(centred)) if a.dtype.kind == "c" else centred * centred
-    count = _count(a, axes_of(axis, a.ndim)) - (ddof if correction is NOTHING else correction)
-    return _sum(squares, axis, dtype, None, keepdims, NOTHING, where) / count
-
-
-def std(*args: Any, **kwargs: Any) -> Any:
-    """np.std."""
-    return np.sqrt(var(*args, **kwargs))
-
-
-def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = NOTHING) -> Any:
-    """np.ptp."""
-    return _max(a, axis, None, None, keepdims) - _min(a, axis, None, None, keepdims)
+    """np.logaddexp.reduce: log of the sum of exp, the largest term taken out."""
+    x = a if where is True else np.where(where, a, -np.inf)
+    top = np_max(x, axis, None, None, True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    axes = axes_of(axis, x.ndim)
+    y = np.log(np_sum(np.exp(x - top), axis)) + np.squeeze(top, tuple(i + x.ndim for i in axes))
+    y = keeping(y, x, axes, keepdims)
+    return np.logaddexp(y, initial) if given(initial) else y
 
 
 def _arg_function(op: Op) -> Callable[..., Any]:
     def function(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = NOTHING) -> Any:
-        keep = keepdims is not NOTHING and bool(keepdims)
         if axis is None:
             y = op(np_reshape(a, -1), axes=(-1,))
-            return np_reshape(y, (1,) * a.ndim) if keep else y
+            return np_reshape(y, (1,) * a.ndim) if given(keepdims) and keepdims else y
         at = axis_of(axis, a.ndim) - a.ndim
-        return _kept(op(a, axes=(at,)), a, (at,), keep)
+        return keeping(op(a, axes=(at,)), a, (at,), keepdims)
 
     return function
 
 
-def _nan_reducer(function: Callable[..., Any], fill: float) -> Callable[..., Any]:
-    return lambda a, *args, **kwargs: function(np.where(np.isnan(a), fill, a), *args, **kwargs)
-
-
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NOTHING) -> Any:
-    """np.nanmean."""
-    known = np.isnan(a) == 0
-    total = _sum(np.where(known, a, 0.0), axis, dtype, None, keepdims)
-    return total / _sum(known, axis, None, None, keepdims)
-
-
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = NOTHING) -> Any:
-    """np.average."""
-    if weights is None:
-        return mean(a, axis, keepdims=keepdims)
-    if np.ndim(weights) != a.ndim:
-        shape = [1] * a.ndim
-        shape[axis_of(axis, a.ndim)] = np.shape(weights)[0]
-        weights = np.reshape(weights, shape)
-    weights = np.broadcast_to(weights, a.shape)
-    scale = np.sum(weights, axis=axis, keepdims=keepdims is not NOTHING and bool(keepdims))
-    return _sum(a * weights, axis, None, None, keepdims) / scale
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """np.count_nonzero."""
+    return np_sum(a != 0, axis, None, None, keepdims)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.sum: _sum,
-    np.prod: _prod,
-    np.max: _no_dtype(_max),
-    np.min: _no_dtype(_min),
-    np.any: lambda a, axis=None, out=None, keepdims=NOTHING, *, where=True: _any(
-        a, axis, None, None, keepdims, NOTHING, where
-    ),
-    np.all: lambda a, axis=None, out=None, keepdims=NOTHING, *, where=True: _all(
-        a, axis, None, None, keepdims, NOTHING, where
-    ),
-    (np.add, "reduce"): _from_ufunc(_sum),
-    (np.multiply, "reduce"): _from_ufunc(_prod),
-    (np.maximum, "reduce"): _from_ufunc(_max),
-    (np.minimum, "reduce"): _from_ufunc(_min),
-    (np.logical_or, "reduce"): _from_ufunc(_any),
-    (np.logical_and, "reduce"): _from_ufunc(_all),
-    np.mean: mean,
-    np.var: var,
-    np.std: std,
-    np.ptp: ptp,
-    np.average: average,
+    np.sum: np_sum,
+    np.prod: np_prod,
+    np.max: _no_dtype(np_max),
+    np.min: _no_dtype(np_min),
+    np.any: _without_initial(np_any),
+    np.all: _without_initial(np_all),
     np.argmax: _arg_function(argmax_),
     np.argmin: _arg_function(argmin_),
-    np.nansum: _nan_reducer(_sum, 0.0),
-    np.nanprod: _nan_reducer(_prod, 1.0),
-    np.nanmax: _nan_reducer(_max, -np.inf),
-    np.nanmin: _nan_reducer(_min, np.inf),
-    np.nanmean: nanmean,
-    np.count_nonzero: lambda a, axis=None, *, keepdims=False: _sum(a != 0, axis, None, None, keepdims),
+    np.count_nonzero: count_nonzero,
+    (np.add, "reduce"): _from_ufunc(np_sum),
+    (np.multiply, "reduce"): _from_ufunc(np_prod),
+    (np.maximum, "reduce"): _from_ufunc(np_max),
+    (np.minimum, "reduce"): _from_ufunc(np_min),
+    (np.logical_or, "reduce"): _from_ufunc(np_any),
+    (np.logical_and, "reduce"): _from_ufunc(np_all),
+    (np.logaddexp, "reduce"): logaddexp_reduce,
 }
