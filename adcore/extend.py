@@ -71,11 +71,13 @@ from adcore.params import (
     optional,
 )
 from adcore.plan.check import Cost, check
+from adcore.plan.explain import size as bytes_in_words
 from adcore.plan.layout import Layout, body_keys, direct_outputs, lay_out, padded, reads, views
 from adcore.plan.loops import Loop, Pair, Places, loop_of, pairs, scheduled
 from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue
 from adcore.plan.steps import Plan, Run, default_plan
+from adcore.plan.work import work
 from adcore.registry import Op, find_op, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, along, elementwise, linear, multilinear
 from adcore.samples import Sample

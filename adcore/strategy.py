@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from adcore.errors import ConfigError, StrategyError
+from adcore.errors import BudgetError, ConfigError, StrategyError
 from adcore.graph import Graph
 from adcore.plan.steps import Plan, default_plan
 from adcore.registry import registered, registry
@@ -135,8 +135,12 @@ class Strategy(ABC):
         """The graph of (xs, x_dots) -> (ys, y_dots) or (xs, y_bars) -> (ys, x_bars), by request.kind."""
 
     def schedule(self, graph: Graph, budget: Budget) -> Plan:
-        """When each node runs. Default: graph order, each value dropped at its last use."""
-        return default_plan(graph, self.name, "graph order, every value dropped at its last use")
+        """When each node runs. Default: graph order, each value dropped at its last use.
+
+        Raises: BudgetError when that does not keep the budget, with the bytes that it needs.
+        """
+        plan = default_plan(graph, self.name, "graph order, every value dropped at its last use")
+        return within(plan, budget)
 
     def pick(self, graph: Graph, request: Request | None, budget: Budget) -> Pick | None:
         """For a strategy that chooses among others: the one to use here. Default: None, itself.
@@ -144,6 +148,21 @@ class Strategy(ABC):
         request: None, or without inputs, when only a plan is wanted.
         """
         return None
+
+
+def within(plan: Plan, budget: Budget) -> Plan:
+    """The plan, if it keeps the budget in memory; a share is of this plan's own peak. Raises BudgetError."""
+    if budget.memory is None and (budget.share is None or budget.share >= 1.0):
+        return plan
+    peak = plan.cost.peak_bytes
+    room = budget.memory if budget.memory is not None else int(peak * (budget.share or 0.0))
+    if peak > room:
+        raise BudgetError(
+            f"{plan.strategy} needs {peak:,} bytes, and the budget is {room:,}",
+            f"for graph {plan.graph.name}, of which {plan.cost.input_bytes:,} are inputs",
+            "give more memory, or use strategy checkpointed, which runs parts again in place of keeping them",
+        )
+    return plan
 
 
 @dataclass(frozen=True, slots=True)

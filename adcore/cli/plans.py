@@ -110,7 +110,7 @@ COMMANDS = {
         _plan,
         (
             "adcore plan loss.adg --strategy reverse",
-            "adcore plan loss.adg --strategy reverse --memory 64MiB",
+            "adcore plan loss.adg --strategy auto --memory 64MiB",
             "adcore plan loss.adg --kind jacobian --json",
         ),
         ABOUT_PLAN,

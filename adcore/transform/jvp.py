@@ -14,7 +14,7 @@ from adcore.rules import Rule
 from adcore.trace import Trace
 from adcore.tracer import Tracer
 from adcore.transform.derive import jvp_from_vjp
-from adcore.transform.linear import Methods, add, as_tuple, fit, one_or_all, or_zeros, rule_of, times, zeros
+from adcore.transform.linear import Methods, add, as_tuple, fit, in_force, one_or_all, or_zeros, rule_of, times, zeros
 from adcore.transform.splice import closed, derived_name
 from adcore.tree import LEAF, Tree, select
 from adcore.types import tangent_type
@@ -31,9 +31,9 @@ def jvp(graph: Graph, wrt: Sequence[int] | None = None, methods: Methods | None 
     trace = Trace()
     trace.constants.update(graph.constants)
     seeds = {graph.inputs[i]: Value(graph.inputs[i].type) for i in wrt}
-    with trace:
+    with trace, in_force(methods) as chosen:
         tangents = {x: trace.wrap(x_dot) for x, x_dot in seeds.items()}
-        push(trace, graph, tangents, methods or {})
+        push(trace, graph, tangents, chosen)
         dots = [
             (i, or_zeros(tangents.get(v), trace, v.type)._read())
             for i, v in enumerate(graph.outputs)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,23 @@ broadcast_to, take_real, add_any = op_call("core::broadcast_to"), op_call("core:
 
 Methods = Mapping[str, Rule]
 """Other rules for ops or named calls, chosen by config: "core::solve_ivp", "call:encoder"."""
+
+
+_in_force: ContextVar[Methods] = ContextVar("adcore_methods", default=MappingProxyType({}))
+
+
+@contextmanager
+def in_force(methods: Methods | None) -> Iterator[Methods]:
+    """The methods of a transform, in force also for the sub-graphs that rules differentiate inside it.
+
+    None: those of the transform around this one, if there is one.
+    """
+    chosen = _in_force.get() if methods is None else methods
+    token = _in_force.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _in_force.reset(token)
 
 
 def rule_of(node: Node, methods: Methods) -> tuple[Op, Rule]:

@@ -18,7 +18,7 @@ from adcore.trace import Trace
 from adcore.tracer import Tracer
 from adcore.transform.derive import vjp_from_jvp
 from adcore.transform.jvp import with_argument
-from adcore.transform.linear import Methods, add, as_tuple, fit, one_or_all, or_zeros, rule_of, times, zeros
+from adcore.transform.linear import Methods, add, as_tuple, fit, in_force, one_or_all, or_zeros, rule_of, times, zeros
 from adcore.transform.splice import closed, derived_name
 from adcore.tree import LEAF, Tree, select
 
@@ -43,8 +43,8 @@ def vjp(
     trace = Trace()
     trace.constants.update(graph.constants)
     y_bars = [Value(graph.outputs[i].type) for i in of]
-    with trace:
-        pull = record_forward(trace, graph, [graph.inputs[i] for i in wrt], methods or {})
+    with trace, in_force(methods) as chosen:
+        pull = record_forward(trace, graph, [graph.inputs[i] for i in wrt], chosen)
         seeds = [(graph.outputs[i], trace.wrap(v)) for i, v in zip(of, y_bars, strict=True)]
         found = pull(seeds)
         x_bars = [or_zeros(found.get(graph.inputs[i]), trace, graph.inputs[i].type) for i in wrt]

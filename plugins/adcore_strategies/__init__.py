@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adcore.extend import Strategy, hookimpl
+from adcore.extend import Method, Strategy, hookimpl
+from adcore_strategies.auto import Auto
 from adcore_strategies.forward import Forward
+from adcore_strategies.forward_method import METHOD
 from adcore_strategies.reverse import Reverse
 
 
 @hookimpl
 def adcore_register_strategies() -> Iterable[type[Strategy]]:
-    """forward and reverse."""
-    return [Forward, Reverse]
+    """forward, reverse, and auto, which chooses."""
+    return [Forward, Reverse, Auto]
+
+
+@hookimpl
+def adcore_register_methods() -> Iterable[Method]:
+    """forward, for named calls."""
+    return [METHOD]
