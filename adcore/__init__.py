@@ -51,9 +51,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """`adcore.testing`, imported when it is first asked for: a program that runs needs no tests."""
-    if name == "testing":
-        import importlib
+    """`testing` and `hookimpl`, imported when they are first asked for: a program that runs needs neither."""
+    import importlib
 
+    if name == "testing":
         return importlib.import_module("adcore.testing")
+    if name == "hookimpl":
+        return importlib.import_module("adcore.hookspecs").hookimpl
     raise AttributeError(f"module 'adcore' has no attribute {name!r}")

@@ -132,6 +132,15 @@ class Trace:
         self._arrays[id(array)] = (array, value)
         return value
 
+    def adopt(self, array: Array) -> Value:
+        """The value of a constant of another graph, which nobody writes to: the array itself, each kept once."""
+        if array.ndim == 0:
+            return self.constant(array)
+        seen = self._arrays.get(id(array))
+        if seen is None or seen[0] is not array:
+            seen = self._arrays[id(array)] = (array, self._keep(array))
+        return seen[1]
+
     def _keep(self, a: Array) -> Value:
         a.flags.writeable = False
         value = Value(type_of(a))

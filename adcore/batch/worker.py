@@ -5,7 +5,6 @@ Executors reach `run_chunk` by its name in the `Setup`. It keeps what it loaded 
 
 import contextlib
 import json
-import threading
 import time
 import traceback
 from collections import OrderedDict
@@ -49,9 +48,10 @@ def run_chunk(setup: Setup, chunk: Chunk, watch: Watch | None = None) -> bytes:
     `:item`, `:key`, `:seconds`, `:peak`; its meta has `ran` (items tried), `failures`, `machine`, `busy`.
     Raises: JobDamagedError if the job's directory is not what the driver saw.
     """
-    bench: Bench | None = getattr(_this_thread, "bench", None)
+    bench = _benches.get(setup.job)
     if bench is None or bench.setup != setup:
-        bench = _this_thread.bench = Bench(setup)  # programs of one job at a time
+        _benches.clear()  # programs of one job at a time
+        bench = _benches[setup.job] = Bench(setup)
     return bench.run(chunk, watch or (lambda chunk, item: None))
 
 
@@ -62,6 +62,7 @@ class Bench:
         self.setup = setup
         self.place = Path(setup.job)
         self.job = directory.load(self.place)
+        self.manifest = open(self.place / directory.MANIFEST, "rb")  # noqa: SIM115 - while we live
         for file in self.job.plugins:
             loader().load_file(str(self.place / file))
         self.tables: Arrays = {
@@ -152,10 +153,10 @@ class Bench:
         return ready
 
     def _compile(self, group: directory.Group, sizes: Mapping[str, int]) -> Ready:
-        task = read_task(self.place / group.graph, group.request, group.wrt, group.of)
-        if task.source.identity != group.identity:
+        task = read_task(self.place / group.graph, group.request, group.wrt, group.of, Config(()).over(group.settings))
+        if task.identity != group.identity:
             raise JobDamagedError(
-                f"the graph is {task.source.identity[:12]}…, the job was made for {group.identity[:12]}…",
+                f"the graph is {task.identity[:12]}…, the job was made for {group.identity[:12]}…",
                 str(self.place / group.graph),
                 "remove job.toml in that directory and run the original job file again",
             )
@@ -168,15 +169,13 @@ class Bench:
             for name, kind in task.inputs.items()
             if name not in fixed
         }
-        program = task.program(Config(()).over(group.settings), sizes)
-        return program.compile(), fixed, decoders
+        return task.compile(sizes), fixed, decoders
 
     def _lines(self, chunk: Chunk) -> Iterator[tuple[int, bytes]]:
-        with open(self.place / directory.MANIFEST, "rb") as manifest:
-            for first, count, offset in chunk.spans:
-                manifest.seek(offset)
-                for item in range(first, first + count):
-                    yield item, manifest.readline()
+        for first, count, offset in chunk.spans:
+            self.manifest.seek(offset)
+            for item in range(first, first + count):
+                yield item, self.manifest.readline()
 
 
 class Tray:
@@ -255,4 +254,4 @@ def _raiser(error: Exception) -> Run:
     return program
 
 
-_this_thread = threading.local()
+_benches: dict[str, Bench] = {}

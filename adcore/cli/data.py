@@ -12,8 +12,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,18 +41,14 @@ def read_graph(path: str) -> Graph:
     """The graph of a file, or of stdin. Raises FileFormatError when it cannot be read."""
     from adcore.files import load, loads
 
-    with readable(path):
-        return loads(sys.stdin.buffer.read()) if path == STDIN else load(path)
-
-
-@contextmanager
-def readable(path: str) -> Iterator[None]:
-    """While a graph file is read: an error of the system is a FileFormatError about the graph."""
     try:
-        yield
+        return loads(sys.stdin.buffer.read()) if path == STDIN else load(path)
     except OSError as error:
-        what = f"the graph cannot be read: {error.strerror or error}"
-        raise FileFormatError(what, path, "give a graph file, as `adcore trace` writes it") from None
+        raise FileFormatError(
+            f"the graph cannot be read: {error.strerror or error}",
+            path,
+            "give a graph file, as `adcore trace` writes it",
+        ) from None
 
 
 def write_graph(graph: Graph, path: str) -> None:

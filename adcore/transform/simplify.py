@@ -16,16 +16,17 @@ from adcore.transform.splice import pruned
 def simplify(graph: Graph) -> Graph:
     """The graph with value numbering, identities and dead code taken care of. Linear in its nodes.
 
-    Constants are merged by their bytes; a node whose op says `same_as` is replaced by that input.
+    Numbers are merged by their bytes, arrays where they are one object; a node whose op says `same_as` is
+    replaced by that input.
     """
     same: dict[Value, Value] = {}
     seen: dict[Hashable, tuple[Value, ...]] = {}
     ops: dict[str, Op] = {}
     for value, array in graph.constants.items():
-        if array.ndim == 0:
-            first = seen.setdefault((array.dtype.char, array.tobytes()), (value,))[0]
-            if first is not value:
-                same[value] = first
+        key: Hashable = ("constant", id(array)) if array.ndim else (array.dtype.char, array.tobytes())
+        first = seen.setdefault(key, (value,))[0]
+        if first is not value:
+            same[value] = first
     nodes: list[Node] = []
     for node in pruned(graph).nodes:
         op = ops.get(node.op) or ops.setdefault(node.op, find_op(node.op))
@@ -36,7 +37,7 @@ def simplify(graph: Graph) -> Graph:
                 same[node.outputs[0]] = inputs[index]
                 continue
         params = node.params
-        key: Hashable = (node.op, inputs)
+        key = (node.op, inputs)
         if params is not NO_PARAMS:
             key = (node.op, inputs, tuple([kind.key(params[name]) for name, kind in op.params.items()]))
         found = seen.setdefault(key, node.outputs)

@@ -15,7 +15,7 @@ def splice(trace: Trace, graph: Graph, inputs: Sequence[Value]) -> list[Value]:
     """Append a copy of the graph's nodes to a trace, its inputs being these values; the outputs' values."""
     env: dict[Value, Value] = dict(zip(graph.inputs, inputs, strict=True))
     for value, array in graph.constants.items():
-        env[value] = trace.constant(array)
+        env[value] = trace.adopt(array)
     for node in graph.nodes:
         outputs = tuple([Value(v.type) for v in node.outputs])
         env.update(zip(node.outputs, outputs, strict=True))
