@@ -28,7 +28,5 @@ def test_a_golden_file_means_what_it_meant(name: str) -> None:
     assert found.identity == graph.identity == EXPECTED[name]["identity"]
     for y, wanted in zip(numbers(graph), EXPECTED[name]["outputs"], strict=True):
         np.testing.assert_allclose(y, wanted, rtol=1e-12)
-    if graph.dims:
-        return
     for kind in ("vjp", "jvp"):
         assert ad.differentiate(graph, kind).dumps()

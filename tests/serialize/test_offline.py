@@ -65,7 +65,7 @@ print(json.dumps(dict(
 """
 
 
-def in_a_clean_process(script: str, *argv: Any) -> dict[str, Any]:
+def in_a_clean_process(script: str, *argv: Any) -> Any:
     """What a script prints as JSON, in a process with no path but ours and no user's site."""
     root = Path(ad.__file__).parents[1]
     paths = [str(root), str(root / "plugins")]
@@ -74,8 +74,7 @@ def in_a_clean_process(script: str, *argv: Any) -> dict[str, Any]:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def test_a_stranger_computes_the_same_bits_to_third_order(tmp_path: Path) -> None:
@@ -98,6 +97,18 @@ def test_a_stranger_computes_the_same_bits_to_third_order(tmp_path: Path) -> Non
         "peak": ad.plan(graph).cost.peak_bytes,
         "record": "SimpleNamespace",
     }
+
+
+STARTING = """
+import json, sys
+sys.path[:0] = {paths!r}
+import adcore as ad
+print(json.dumps([m for m in ("msgpack", "adcore.serialize", "scipy", "pluggy") if m in sys.modules]))
+"""
+
+
+def test_what_reads_files_is_imported_with_the_first_file() -> None:
+    assert in_a_clean_process(STARTING) == []
 
 
 PLUGIN = """

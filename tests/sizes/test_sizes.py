@@ -111,6 +111,12 @@ def a_region_and_a_branch(x):
     return ad.cond(np.sum(x) > 0, lambda x: block(x) * 2.0, lambda x: x - block(x)[::-1], x)
 
 
+@case({"y0": ("m",), "times": ("n",)}, lambda n, m: (normal(m), 0.5, np.linspace(0.0, 2.0, n)), TWO)
+def a_differential_equation(y0, k, times):
+    found = ad.solve_ivp(lambda t, y: -k * y + np.sin(t) * y[::-1], (0.0, 2.0), y0, t_eval=times, rtol=1e-6)
+    return found.y, np.sum(found.y[:, -1])
+
+
 @case({"x": ("n",)}, lambda n: (normal(n).astype(np.float32),))
 def single_precision(x):
     return np.mean(x * np.float32(2.0)), x / len(x)
@@ -168,7 +174,9 @@ def test_derivatives_keep_named_sizes(one: Case, kinds: tuple[str, ...]) -> None
         graph, fixed = ad.differentiate(graph, kind), ad.differentiate(fixed, kind)
     assert set(graph.dims) == set(one.sizes[0])
     static = graph.at(**one.sizes[-1])
+    args, _ = flatten(one.args(**one.sizes[-1]))
     xs = [np.asarray(normal(*v.type.shape)).astype(v.type.dtype) for v in fixed.inputs]
+    xs = [*map(np.asarray, args), *xs[len(args) :]]
     for a, b in zip(static.compile().all(*xs), fixed.compile().all(*xs), strict=True):
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     assert ad.loads(graph.dumps()).at(**one.sizes[-1]).identity == static.identity

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import BOOL, FLOAT, GRAPH, GRAPHS, INT, INTS, STR, AnyType, Node, Op, Rule, Trail, Type, many
+from adcore.extend import BOOL, FLOAT, GRAPH, GRAPHS, INT, INTS, SIZE, STR, AnyType, Node, Op, Rule, Trail, Type, many
 from adcore_ops.ode.integrate import Integration, Parts, Record, Rules
 from adcore_ops.ode.lanes import lane_axes, ode_batch, one_lane
 from adcore_ops.ode.replay import jvp_by_replay, tape_by_replay
@@ -27,7 +27,7 @@ INT64 = np.dtype(np.int64)
 
 PARAMS = {
     "rhs": GRAPH, "step": GRAPH, "dense": GRAPH, "events": GRAPHS, "resets": GRAPHS,
-    "method": STR, "order": INT, "rtol": FLOAT, "atol": FLOATS, "tested": INT, "fixed": INT, "hit": BOOL,
+    "method": STR, "order": INT, "rtol": FLOAT, "atol": FLOATS, "tested": SIZE, "fixed": SIZE, "hit": BOOL,
     "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS,
     "terminal": INTS, "max_events": INT, "lanes": INTS, "batched": INTS,
 }  # fmt: skip

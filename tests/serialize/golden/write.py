@@ -51,10 +51,18 @@ def _sized(x: Any, w: Any) -> Any:
     return np.mean(np.sin(x @ w)) + np.sum(x * np.arange(len(x))[:, None]), x[1:] - x[:-1]
 
 
+def _decay(y0: Any, k: Any, times: Any) -> Any:
+    found = ad.solve_ivp(
+        lambda t, y: -k * y[::-1], (0.0, 2.0), y0, t_eval=np.cumsum(times**2) / 2, rtol=1e-8, atol=1e-8
+    )
+    return found.y
+
+
 def graphs() -> dict[str, ad.Graph]:
     """The graphs, by name."""
     predators = ad.trace(_predators, Rates(1.1, 0.4), np.array([1.0, 0.5]))
     network = ad.trace(_network, {"w": np.zeros((3, 5)), "b": np.zeros(5)}, np.zeros((7, 3)))
+    decay = ad.trace(_decay, np.zeros(2), 0.5, np.zeros(3), dims={"times": ("n",)})
     sized = ad.trace(_sized, np.zeros((5, 3)), np.zeros(3), dims={"x": ("n", 3)})
     table = ad.trace(lambda x: {"y": TABLE @ x, "up": x < TABLE[0], "n": np.int8(3) * (x > 0)}, np.zeros(5))
     return {
@@ -66,6 +74,8 @@ def graphs() -> dict[str, ad.Graph]:
         "network_jvp": ad.differentiate(network, "jvp"),
         "branches": ad.trace(_branches, np.zeros(3)),
         "branches_vjp": ad.differentiate(ad.trace(_branches, np.zeros(3)), "vjp"),
+        "decay": decay,
+        "decay_vjp": ad.differentiate(decay, "vjp"),
         "sized": sized,
         "sized_vjp": ad.differentiate(sized, "vjp"),
     }  # fmt: skip
