@@ -132,13 +132,15 @@ def fit_value(x: Tracer, value: Any, shape: tuple[int, ...]) -> Tracer:
     Raises TraceError when it does not broadcast, or is complex and x is real.
     """
     trace = x._trace
-    new = trace.wrap(trace.lift(value, x.dtype)) if type(value) is not complex else trace.wrap(trace.lift(value))
+    new = trace.wrap(trace.lift(value))
     if new.dtype.kind == "c" and x.dtype.kind != "c":
         raise TraceError(
             f"a complex value cannot be written into a traced {x._type}",
             f"at {caller()}",
             "take np.real of it",
         )
+    if new.dtype != x.dtype:
+        new = trace.wrap(trace.lift(value, x.dtype))  # an array is converted before it is a constant
     while new.ndim > len(shape) and new.shape[0] == 1:  # NumPy drops leading axes of length 1 here
         new = _reshape(new, new.shape[1:])
     try:

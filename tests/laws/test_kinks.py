@@ -49,6 +49,9 @@ KINKS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]] = 
     "where does not run into the other branch": (
         lambda x: np.where(x > 0, np.sqrt(np.where(x > 0, x, 1.0)), 0.0), (0.0,), (0.0,)
     ),
+    "norm at the origin": (np.linalg.norm, (np.zeros(3),), (np.zeros(3),)),
+    "std of equals": (np.std, (np.ones(3),), (np.zeros(3),)),
+    "std of one": (lambda x: np.std(x, axis=0), (np.ones(1),), (np.zeros(1),)),
 }  # fmt: skip
 
 POLES: dict[str, tuple[Callable[..., Any], float, float]] = {
