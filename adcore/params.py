@@ -10,7 +10,7 @@ and 0.0 == -0.0. An op declares the kind of each of its params; a kind is also i
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,13 +135,20 @@ def many(kind: Kind) -> Kind:
     """A tuple of that kind."""
     return Kind(
         f"{kind.name}*",
-        lambda x: tuple(map(kind.normalise, (x,) if np.ndim(x) == 0 and not isinstance(x, tuple) else x)),
+        lambda x: tuple(map(kind.normalise, _members(x))),
         lambda x: tuple(map(kind.key, x)),
         lambda x: list(map(kind.pack, x)),
         lambda x: tuple(map(kind.unpack, x)),
         kind.shape_like,
         kind.graphs,
     )
+
+
+def _members(x: Any) -> Iterable[Any]:
+    """The members of a tuple, list or array; a single value alone."""
+    if isinstance(x, str) or getattr(x, "ndim", None) == 0 or not isinstance(x, Iterable):
+        return (x,)
+    return x
 
 
 def optional(kind: Kind) -> Kind:
