@@ -128,9 +128,11 @@ def _budget(said: Config, name: str | None) -> Budget:
 
 
 def _methods(said: Config) -> dict[str, Any]:
-    """The methods that are asked for, by op or call. Raises ConfigError naming the place."""
+    """The methods that are asked for, by op or call; "default" is none. Raises ConfigError naming the place."""
     found = {}
     for target, setting in said.options("strategy", "methods").items():
+        if setting.value == "default":
+            continue
         try:
             make_methods({target: setting.value})
         except (ConfigError, TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from adcore.cli.command import Arguments, Command, emit, tell
 if TYPE_CHECKING:
     from adcore.cli.data import Given
     from adcore.graph import Graph
+    from adcore.strategy import Choice
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +44,10 @@ def _differentiate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _eval(args: Arguments) -> int:
     from adcore.cli.data import Given, read_graph
+    from adcore.transform.simplify import simplify
 
     graph, given = read_graph(args.graph), Given.read(args.inputs)
-    return _run(args, given.sized(graph), given)
+    return _run(args, simplify(given.sized(graph)), given)
 
 
 def _of_kind(kind: str, args: Arguments) -> int:
@@ -53,18 +55,18 @@ def _of_kind(kind: str, args: Arguments) -> int:
     from adcore.cli.strategy import derivative, settings
 
     graph, given = read_graph(args.graph), Given.read(args.inputs)
-    made, _ = derivative(args, given.sized(graph), kind, settings(args))
-    return _run(args, made, given)
+    made, choice = derivative(args, given.sized(graph), kind, settings(args))
+    return _run(args, made, given, choice)
 
 
-def _run(args: Arguments, graph: Graph, given: Given) -> int:
+def _run(args: Arguments, graph: Graph, given: Given, made_by: Choice | None = None) -> int:
     """Run a graph at the inputs of the command line, deliver its outputs by name."""
     from adcore.backend import find_backend
     from adcore.cli.data import deliver
     from adcore.cli.strategy import planned, settings
 
     leaves = given.leaves(graph)
-    plan, choice = planned(graph, settings(args))
+    plan, choice = planned(graph, settings(args), made_by)
     program = find_backend(choice.backend).compile(plan)
     outputs = program.all(*leaves)
     if args.measure:

@@ -47,7 +47,7 @@ def _show(args: Arguments) -> int:
     if args.inputs and "values" in takes:
         options["values"] = values_at(graph, given.leaves(graph))
     if "plan" in takes and not graph.dims:
-        options["plan"] = planned(graph, settings(args), simplified=False)[0]
+        options["plan"] = planned(graph, settings(args))[0]
     text = formats[name](graph, **options)
     if args.output:
         write_bytes(text.encode(), args.output)

@@ -41,12 +41,12 @@ def kind_of(graph: Graph) -> str:
 def _plan(args: Arguments) -> int:
     from adcore.cli.data import read_graph, sized
     from adcore.cli.strategy import derivative, planned, settings
+    from adcore.transform.simplify import simplify
 
     graph, said = sized(read_graph(args.graph), args.at), settings(args)
     kind = args.kind or kind_of(graph)
-    made, choice = (graph, None) if kind == "eval" else derivative(args, graph, kind, said)
-    plan, again = planned(made, said)
-    choice = choice or again
+    made, choice = (simplify(graph), None) if kind == "eval" else derivative(args, graph, kind, said)
+    plan, choice = planned(made, said, choice)
     head = f"{choice.strategy.name}: {choice.reason}"
     data = {
         "graph": made.name, "kind": kind, "strategy": choice.strategy.name, "reason": choice.reason,

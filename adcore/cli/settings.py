@@ -30,6 +30,8 @@ def _show(args: Arguments) -> int:
     check_settings(said)
     found: dict[str, tuple[Any, str]] = {key: (known.default, "default") for key, known in SETTINGS.items()}
     found |= {_dotted(key): (setting.value, setting.origin) for key, setting in said.settings.items()}
+    if said.options("strategy", "methods"):
+        del found["strategy.methods"]  # they are listed one by one
     if args.key is not None:
         chosen = {k: v for k, v in found.items() if k == args.key or k.startswith(f"{args.key}.")}
         if not chosen:

@@ -65,10 +65,9 @@ def derivative(args: argparse.Namespace, graph: Graph, kind: str, said: Config) 
     return differentiate(graph, kind, wrt, of, config=said), choice
 
 
-def planned(graph: Graph, said: Config, simplified: bool = True) -> tuple[Plan, Choice]:
-    """The plan of a graph. simplified: without what is computed twice or for nothing, as it is run."""
+def planned(graph: Graph, said: Config, made_by: Choice | None = None) -> tuple[Plan, Choice]:
+    """The plan of a graph, by the strategy that made it if it is a derivative, and the choice of that strategy."""
     from adcore.settings import choose
-    from adcore.transform.simplify import simplify
 
-    choice = choose(graph, None, config=said)
-    return choice.strategy.schedule(simplify(graph) if simplified else graph, choice.budget), choice
+    choice = made_by or choose(graph, None, config=said)
+    return choice.strategy.schedule(graph, choice.budget), choice

@@ -28,10 +28,10 @@ def parts(text: str) -> Key:
 def full_key(key: Key) -> Key:
     """A key that may leave out the table [strategy], in full.
 
-    >>> full_key(("memory",)), full_key(("strategy", "forward", "chunk"))
-    (('strategy', 'memory'), ('strategy', 'forward', 'chunk'))
+    >>> full_key(("memory",)), full_key(("forward", "chunk")), full_key(("backend", "name"))
+    (('strategy', 'memory'), ('strategy', 'forward', 'chunk'), ('backend', 'name'))
     """
-    return ("strategy", *key) if len(key) == 1 and key[0] not in (*SHORT, "profile") else key
+    return key if key[:1] and key[0] in (*SHORT, "profile") else ("strategy", *key)
 
 
 def parsed(text: str) -> Any:

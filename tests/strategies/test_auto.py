@@ -108,6 +108,17 @@ def test_a_method_holds_inside_regions_and_loops_of_the_graph():
     assert ad.plan(mixed).cost.peak_bytes < ad.plan(plain).cost.peak_bytes / 2
 
 
+def test_the_default_method_takes_back_one_that_an_earlier_place_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adcore.toml").write_text('[strategy.methods]\n"call:encoder" = "forward"\n')
+    graph = ad.trace(loop, X, K)
+    peaks = [
+        ad.plan(ad.differentiate(graph, "grad", config=c)).cost.peak_bytes
+        for c in (None, {"strategy": {"methods": {"call:encoder": "default"}}})
+    ]
+    assert peaks[0] < peaks[1] / 2
+
+
 def test_an_unknown_method_of_a_region_is_told_with_those_there_are():
     with pytest.raises(
         ConfigError, match=r'no method \'frward\'\n  strategy.methods."call:encoder" in .*\n  known: forw'
