@@ -348,7 +348,7 @@ def _module_depths() -> dict[str, int]:
     """For the file of every loaded module, how many parts of its path belong to its name."""
     found = {}
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
+        file = getattr(module, "__dict__", {}).get("__file__")  # to ask a lazy module itself would import it
         if isinstance(file, str) and name != "__main__":
             found[file] = name.count(".") + (2 if os.path.basename(file) == "__init__.py" else 1)
     return found
