@@ -12,7 +12,8 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,18 @@ def read_graph(path: str) -> Graph:
     """The graph of a file, or of stdin. Raises FileFormatError when it cannot be read."""
     from adcore.files import load, loads
 
-    try:
+    with readable(path):
         return loads(sys.stdin.buffer.read()) if path == STDIN else load(path)
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """While a graph file is read: an error of the system is a FileFormatError about the graph."""
+    try:
+        yield
     except OSError as error:
-        raise FileFormatError(
-            f"the graph cannot be read: {error.strerror or error}",
-            path,
-            "give a graph file, as `adcore trace` writes it",
-        ) from None
+        what = f"the graph cannot be read: {error.strerror or error}"
+        raise FileFormatError(what, path, "give a graph file, as `adcore trace` writes it") from None
 
 
 def write_graph(graph: Graph, path: str) -> None:

@@ -7,7 +7,7 @@ import inspect
 import os
 from typing import Any
 
-from adcore.cli.command import Arguments, Command, tell
+from adcore.cli.command import Arguments, Command, emit, tell
 
 FORMATS = ("text", "mermaid", "dot", "html", "json")
 ENDINGS = {".html": "html", ".htm": "html", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json"}
@@ -57,6 +57,56 @@ def _show(args: Arguments) -> int:
     return 0
 
 
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("graph", metavar="GRAPH", help="a graph file (.adg)")
+
+
+def _verify(args: Arguments) -> int:
+    from adcore.cli.data import readable
+    from adcore.serialize.verify import verify
+
+    with readable(args.graph):
+        found = verify(args.graph)
+    emit(args, found.data(), str(found))
+    return 0
+
+
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    from adcore.cli.data import graph_argument
+
+    graph_argument(parser, "before")
+    graph_argument(parser, "after")
+
+
+def _diff(args: Arguments) -> int:
+    from adcore.cli.data import read_graph
+    from adcore.serialize.diff import diff
+
+    found = diff(read_graph(args.before), read_graph(args.after))
+    emit(args, found.data(), str(found))
+    return 0 if found.same else 1
+
+
+def _upgrade_arguments(parser: argparse.ArgumentParser) -> None:
+    from adcore.cli.data import output_argument
+
+    _file_argument(parser)
+    output_argument(parser, "the file to write; default: GRAPH itself, replaced in one moment or not at all")
+
+
+def _upgrade(args: Arguments) -> int:
+    from adcore.cli.data import readable
+    from adcore.serialize.upgrade import upgrade
+
+    with readable(args.graph):
+        found = upgrade(args.graph, args.output or args.graph)
+    emit(args, found.data(), str(found))
+    return 0
+
+
 COMMANDS = {
     "show": Command(
         "print or draw a graph",
@@ -70,5 +120,25 @@ COMMANDS = {
         ),
         "With -i the values of all intermediates are shown too. The page of --format html needs nothing beside it:\n"
         "open it in a browser; it has the memory timeline of the plan that --strategy and --memory choose.",
+    ),
+    "verify": Command(
+        "check that a file is whole: hashes, law of graphs, ops and their versions",
+        _file_argument,
+        _verify,
+        ("adcore verify f.adg", "adcore verify loss.adg --json"),
+    ),
+    "diff": Command(
+        "tell two graphs apart",
+        _diff_arguments,
+        _diff,
+        ("adcore diff f.adg loss.adg", "adcore diff f.adg f.adg --json"),
+        "Names of intermediates and lines of the source make no difference.\n"
+        "The exit code is 0 for two files of the same graph, else 1.",
+    ),
+    "upgrade": Command(
+        "write an older file anew, in the format and op versions of today",
+        _upgrade_arguments,
+        _upgrade,
+        ("adcore upgrade f.adg -o f_new.adg", "adcore upgrade f.adg"),
     ),
 }

@@ -36,7 +36,8 @@ def _works(adcore, line: str) -> None:
     if line.startswith("adcore batch cancel"):  # of a job that has come to its end
         assert (ended.code, "the job is not running" in ended.err) == (2, True)
     else:
-        assert ended.code == 0, f"{line}\n{ended.err}"
+        wanted = 1 if line == "adcore diff f.adg loss.adg" else 0  # they differ
+        assert ended.code == wanted, f"{line}\n{ended.err}"
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -224,6 +224,25 @@ def test_a_derivative_is_a_graph_file_like_any_other(adcore, folder):
     assert adcore("differentiate", "d.adg", "--kind", "jvp", "-o", "dd.adg").code == 0
 
 
+def test_files_are_verified_compared_and_upgraded(adcore, folder):
+    found = adcore("verify", "f.adg", "--json").json
+    assert found["identity"] == ad.load("f.adg").identity and found["nodes"] == 3
+    assert adcore("diff", "f.adg", "f.adg").code == 0
+    ended = adcore("diff", "f.adg", "loss.adg", "--json")
+    assert ended.code == 1 and not ended.json["same"] and ended.json["changes"]
+    assert adcore("upgrade", "f.adg", "-o", "new.adg").code == 0
+    assert ad.load("new.adg").identity == ad.load("f.adg").identity
+    Path("cut.adg").write_bytes(Path("f.adg").read_bytes()[:-7])
+    for words in (
+        ["verify", "cut.adg"],
+        ["verify", "absent.adg"],
+        ["upgrade", "cut.adg"],
+        ["diff", "f.adg", "cut.adg"],
+    ):
+        ended = adcore(*words)
+        assert ended.code == 3 and ended.err.startswith("FileFormatError") and "Traceback" not in ended.err
+
+
 def test_a_plan_is_of_a_derivative_unless_the_graph_is_one(adcore, folder):
     found = adcore("plan", "loss.adg", "--strategy", "reverse", "--json").json
     assert (found["kind"], found["graph"], found["reason"]) == ("grad", "grad(loss)", "asked for by --strategy")
