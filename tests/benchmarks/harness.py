@@ -19,7 +19,7 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,13 +98,15 @@ class Compare:
 
     def __call__(
         self, ways: Mapping[str, Callable[[], Any]], reference: str, truth: Any = None,
-        bounds: Mapping[str, float] | None = None, notes: Mapping[str, str] | None = None,
+        bounds: Mapping[str, float] | None = None, notes: Mapping[str, str] | None = None, alone: Sequence[str] = (),
     ) -> dict[str, float]:  # fmt: skip
         """Seconds per call of each way. reference: the way that ratios refer to.
 
-        truth: what every way must give; the largest deviation is shown, relative to the largest element.
+        truth: what every way must give, but those named in `alone`; the largest deviation is shown, relative
+        to the largest element.
         """
-        errors = {name: None if truth is None else deviation(way(), truth) for name, way in ways.items()}
+        known = {name: truth is not None and name not in alone for name in ways}
+        errors = {name: deviation(way(), truth) if known[name] else None for name, way in ways.items()}
         found = measure(ways, self.rounds)
         for name, seconds in sorted(found.items(), key=lambda item: item[1]):
             ratio = seconds / found[reference]
@@ -157,11 +159,15 @@ def _block(way: Callable[[], Any], calls: int) -> float:
 def deviation(found: Any, truth: Any) -> float:
     """The largest deviation, relative to the largest element of the truth."""
     a, b = (np.concatenate([np.ravel(np.asarray(x, float)) for x in _leaves(v)]) for v in (found, truth))
+    if a.shape != b.shape:
+        return float("inf")
     return float(np.max(np.abs(a - b)) / (np.max(np.abs(b)) or 1.0))
 
 
 def _leaves(x: Any) -> list[Any]:
-    return [leaf for member in x for leaf in _leaves(member)] if isinstance(x, tuple | list) else [x]
+    if isinstance(x, tuple | list):
+        return [leaf for member in x for leaf in _leaves(member)]
+    return [x.detach() if hasattr(x, "detach") else x]
 
 
 def _time(seconds: float) -> str:
