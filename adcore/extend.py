@@ -79,7 +79,7 @@ from adcore.plan.steps import Drop as DropValue
 from adcore.plan.steps import Plan, Run, default_plan
 from adcore.plan.work import work
 from adcore.registry import Op, find_op, registry, ufunc_infer
-from adcore.rules import ZERO, Along, Rule, Taped, along, elementwise, linear, multilinear
+from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample
 from adcore.stepper import Field, Stepper, Tableau, combine, polynomial
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy

@@ -59,6 +59,7 @@ class _Product:
         self.made = Remembered(f, None, self.make, None if key is None else ("vjp", *key))
 
     def make(self, graph: Graph, captured: int) -> _Halves:
+        graph = simplify(graph)
         chosen = select_inputs(graph, None, captured)
         request = Request("vjp", chosen.positions, select_outputs(graph, None))
         choice = self.options.choose(graph, request)
@@ -89,7 +90,7 @@ class _Halves:
     @cached_property
     def primal(self) -> Compiled:
         """xs -> ys."""
-        return Compiled(simplify(self.graph), self.choice, self.backend)
+        return Compiled(self.graph, self.choice, self.backend)
 
     def kept(self, leaves: Sequence[Any]) -> bool:
         """True when the forward pass is kept; else it is run again, as the strategy's schedule says."""

@@ -44,6 +44,19 @@ def along(product: Callable[..., Any]) -> Along:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A cotangent that is zero outside a window of its value, given by what is inside.
+
+    The window covers the trailing axes: element k along an axis is start + k * step. All windows of one
+    value are added up by one op, so that reading n parts of an array does not cost n arrays of zeros.
+    """
+
+    inside: Any
+    start: tuple[int, ...]
+    step: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Taped:
     """A node made again with its residuals as further outputs.
 
@@ -63,7 +76,7 @@ class Rule:
     jvp(ts, y, *xs, **params): tangent of y (a tuple for several outputs) from a tuple of tangents,
         zeros filled in by the engine.
     vjp(g, y, *xs, **params): cotangents of the inputs, a tuple (or one, if there is one input), from
-        the cotangent of y (a tuple for several outputs, zeros filled in).
+        the cotangent of y (a tuple for several outputs, zeros filled in). A cotangent may be a `Window`.
     partials, transposes: what `elementwise`, `linear` and `multilinear` were given.
     tape(node, active): the node made again to keep its residuals, see `Taped`; active: per input.
     """
@@ -94,6 +107,7 @@ def linear(transpose: Callable[..., Any]) -> Rule:
     """The rule of an op that is linear in all its inputs together.
 
     transpose(g, *xs, **params): cotangents of the inputs. It may use the shapes of xs, never their values.
+    A cotangent that is zero outside a window may be a `Window`.
     """
     return Rule(kind="linear", transposes=(transpose,))
 
@@ -110,4 +124,4 @@ def multilinear(*transposes: Callable[..., Any] | None, broadcasts: bool = False
 ZERO = Rule(kind="zero")
 """The rule of an op whose derivative is zero wherever it exists (floor, sign) or that has none (argmax)."""
 
-__all__ = ["ZERO", "Along", "Partial", "Rule", "Taped", "along", "elementwise", "linear", "multilinear"]
+__all__ = ["ZERO", "Along", "Partial", "Rule", "Taped", "Window", "along", "elementwise", "linear", "multilinear"]

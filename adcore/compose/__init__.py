@@ -56,7 +56,8 @@ def differentiate(
         raise StrategyError(f"no kind of derivative is called {request.kind!r}", f"known: {', '.join(KINDS)}")
     _check(graph, request)
     tree = Tree("tuple", (), (LEAF,) * len(request.wrt)) if wrt_tree is None else wrt_tree
-    return simplify(_MAKERS[request.kind](Work(graph, request, strategy, budget or Budget(), tree)))
+    work = Work(simplify(graph), request, strategy, budget or Budget(), tree)  # equal nodes are differentiated once
+    return simplify(_MAKERS[request.kind](work))
 
 
 def _check(graph: Graph, request: Request) -> None:

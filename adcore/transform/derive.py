@@ -19,8 +19,9 @@ from adcore.registry import find_op
 from adcore.rules import Rule
 from adcore.trace import Trace
 from adcore.tracer import Tracer
-from adcore.transform.linear import as_tuple, fit, one_or_all, or_zeros, zeros
+from adcore.transform.linear import as_tuple, one_or_all, or_zeros, zeros
 from adcore.transform.splice import closed, pruned, splice
+from adcore.transform.sums import fit_bar, whole
 from adcore.types import AnyType, tangent_type
 
 _cache: dict[Hashable, tuple[Graph, Any]] = {}
@@ -117,8 +118,11 @@ def _fit_all(
 ) -> list[Value | None]:
     found: list[Value | None] = []
     for r, t in zip(results, types, strict=True):
-        value = None if t is None else fit(r, t, trace, node, spread)
-        found.append(value._read() if value is not None else (None if t is None else zeros(trace, t)._read()))
+        bar = None if t is None else fit_bar(r, t, trace, node, spread)
+        if t is None:
+            found.append(None)
+        else:
+            found.append((zeros(trace, t) if bar is None else whole(trace, t, bar))._read())
     return found
 
 

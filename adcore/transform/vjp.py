@@ -9,6 +9,7 @@ The order in which cotangents are added is fixed here, by the order of the nodes
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,8 +19,9 @@ from adcore.trace import Trace
 from adcore.tracer import Tracer
 from adcore.transform.derive import vjp_from_jvp
 from adcore.transform.jvp import with_argument
-from adcore.transform.linear import Methods, add, as_tuple, fit, in_force, one_or_all, or_zeros, rule_of, times, zeros
+from adcore.transform.linear import Methods, as_tuple, in_force, one_or_all, or_zeros, rule_of, times, zeros
 from adcore.transform.splice import closed, derived_name
+from adcore.transform.sums import Sum, fit_bar
 from adcore.tree import LEAF, Tree, select
 
 Back = Callable[[tuple[Tracer | None, ...]], tuple[Any, ...]]
@@ -82,27 +84,21 @@ def record_forward(trace: Trace, graph: Graph, seeds: Sequence[Value], methods: 
         backs.append((node, back))
 
     def pull(pairs: Sequence[tuple[Value, Tracer]]) -> dict[Value, Tracer]:
-        bars: dict[Value, Tracer] = {}
+        sums: defaultdict[Value, Sum] = defaultdict(Sum)
         for value, bar in pairs:
-            _accumulate(bars, value, bar)
+            sums[value].add(bar)
         for node, back in reversed(backs):
-            gs = tuple([bars.pop(v, None) for v in node.outputs])
-            if all(g is None for g in gs):
+            if sums.keys().isdisjoint(node.outputs):
                 continue
             trace.source = node.source
+            gs = tuple([sums.pop(v).total(trace, v.type) if v in sums else None for v in node.outputs])
             for x, x_bar in zip(node.inputs, back(gs), strict=True):
                 if x_bar is not None and x in active:
-                    _accumulate(bars, x, x_bar)
+                    sums[x].add(x_bar)
         trace.source = None
-        return bars
+        return {value: found.total(trace, value.type) for value, found in sums.items()}
 
     return pull
-
-
-def _accumulate(bars: dict[Value, Tracer], value: Value, bar: Tracer) -> None:
-    total = add(bars.get(value), bar)
-    assert total is not None
-    bars[value] = total
 
 
 def _taped(trace: Trace, node: Node, rule: Rule, active: set[Value]) -> tuple[Node, Back]:
@@ -164,7 +160,7 @@ def pull_node(
 def _fitted(trace: Trace, node: Node, bars: tuple[Any, ...], spread: bool) -> tuple[Any, ...]:
     return tuple(
         [
-            fit(bar, v.type, trace, node, spread) if v.type.differentiable else None
+            fit_bar(bar, v.type, trace, node, spread) if v.type.differentiable else None
             for bar, v in zip(bars, node.inputs, strict=True)
         ]
     )

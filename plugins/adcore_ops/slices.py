@@ -5,11 +5,12 @@ A window covers the trailing axes: element k along an axis is start + k * step, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from adcore.extend import INT, INTS, SHAPE, Sample, Type, linear, op
+from adcore.extend import INT, INTS, SHAPE, Node, Sample, Type, Window, linear, many, op
 from adcore_ops.shape import Strides, copied
 
 
@@ -38,7 +39,7 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
     params={"start": SHAPE, "size": SHAPE, "step": INTS},
     infer=_slice_infer,
     view=_slice_view,
-    rule=linear(lambda g, x, *, start, size, step: put_slice(np.zeros_like(x), g, start=start, step=step)),
+    rule=linear(lambda g, x, *, start, size, step: Window(g, start, step)),
     batch="core",
     out=True,
     same_as=lambda types, p: 0 if types[0].shape[types[0].ndim - len(p["size"]) :] == p["size"] else None,
@@ -87,6 +88,64 @@ def put_slice(x: Any, new: Any, out: Any = None, *, start: tuple[int, ...], step
     return y
 
 
+# --- sums of windows -----------------------------------------------------------------------------
+
+
+def _sizes(x: Any, gs: Sequence[Any], starts: Sequence[Any]) -> list[tuple[int, ...]]:
+    return [tuple(g.shape[len(g.shape) - len(start) :]) for g, start in zip(gs, starts, strict=True)]
+
+
+def _add_infer(x: Type, *gs: Type, starts: Any, steps: Any) -> Type:
+    if not len(gs) == len(starts) == len(steps):
+        raise ValueError(f"{len(gs)} windows have {len(starts)} starts and {len(steps)} steps")
+    for g, start, step in zip(gs, starts, steps, strict=True):
+        _put_infer(x, g, start=start, step=step)
+    return x
+
+
+def _add_transpose(g: Any, x: Any, *gs: Any, starts: Any, steps: Any) -> Any:
+    sizes = _sizes(x, gs, starts)
+    parts = zip(starts, sizes, steps, strict=True)
+    return (g, *(take_slice(g, start=start, size=size, step=step) for start, size, step in parts))
+
+
+def _add_kernel(node: Node, lower: Any) -> Callable[..., None]:
+    p, (x, *gs) = node.params, [v.type for v in node.inputs]
+    windows = [_window(*w) for w in zip(p["starts"], _sizes(x, gs, p["starts"]), p["steps"], strict=True)]
+    copyto, add = np.copyto, np.add
+
+    def run(x: Any, *gs_and_out: Any) -> None:
+        out = gs_and_out[-1]
+        copyto(out, x)
+        for window, g in zip(windows, gs_and_out, strict=False):
+            part = out[window]
+            add(part, g, part)
+
+    return run
+
+
+@op(
+    "core::add_slices",
+    params={"starts": many(SHAPE), "steps": many(INTS)},
+    infer=_add_infer,
+    rule=linear(_add_transpose),
+    batch="core",
+    out=True,
+    kernel=_add_kernel,
+    samples=(
+        Sample(((5, 7), (2, 4), (5, 1)), params={"starts": ((1, 0), (0, 6)), "steps": ((2, 1), (1, 1))}),
+        Sample(((2, 7), (2, 3), (2, 3)), params={"starts": ((3,), (2,)), "steps": ((1,), (2,))}),
+        Sample(((3,),), params={"starts": (), "steps": ()}),
+    ),
+)
+def add_slices(x: Any, *gs: Any, starts: Any, steps: Any) -> Any:
+    """x with a number of arrays added, each to a window of it, one after the other."""
+    y = np.array(x)
+    for g, start, size, step in zip(gs, starts, _sizes(x, gs, starts), steps, strict=True):
+        y[_window(start, size, step)] += g
+    return y
+
+
 # --- concatenate ---------------------------------------------------------------------------------
 
 
@@ -130,4 +189,4 @@ def concatenate(*xs: Any, axis: int) -> Any:
     return np.concatenate(xs, axis)
 
 
-OPS = [take_slice, put_slice, concatenate]
+OPS = [take_slice, put_slice, add_slices, concatenate]
