@@ -17,25 +17,27 @@ import numpy as np
 
 from adcore.batch import directory, guard
 from adcore.batch.directory import Group, Job
-from adcore.batch.inputs import fixed_inputs, sizes_of
+from adcore.batch.inputs import fixed_inputs
 from adcore.batch.job import JobFile
 from adcore.batch.journal import Journal, NewItem
 from adcore.batch.manifest import Writer, hash_inputs
-from adcore.batch.program import Task, op_versions, read_task
+from adcore.batch.program import Program, Task, op_versions, read_task
 from adcore.batch.sweep import check_covered, points
 from adcore.batch.tables import copy_tables, named_files
 from adcore.config import Config
-from adcore.errors import BudgetError, ConfigError, StorageError
+from adcore.errors import BudgetError, ConfigError, InputError, StorageError
 from adcore.plugins import loader
 from adcore.serialize.shard import encode
-from adcore.types import Array, Dim, Type
+from adcore.sizes import Sized, sizes_of
+from adcore.types import Array
 
 
 @dataclass(frozen=True)
 class Variant:
     """One graph under one strategy, while a job is made of it.
 
-    label: what the user calls the strategy, with its budget. sizes: the largest that items ask for.
+    label: what the user calls the strategy, with its budget. sizes: the largest that items ask for, and the
+    program is for those.
     """
 
     file: Path
@@ -44,7 +46,7 @@ class Variant:
     task: Task
     fixed: Mapping[str, Array]
     sizes: Mapping[str, int]
-    peak: int
+    program: Program
 
 
 def source_hash(job: JobFile) -> str:
@@ -89,11 +91,11 @@ def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None])
     for name in (directory.JOURNAL, f"{directory.JOURNAL}-wal", f"{directory.JOURNAL}-shm"):
         (place / name).unlink(missing_ok=True)
     plugins = _copy_plugins(place, job)
-    variants = list(_variants(job))
-    copied = copy_tables(job, variants[0].task.inputs, place / "inputs")
+    tasks = {file: read_task(file, job.request, job.wrt, job.of) for file in job.graphs}
+    copied = copy_tables(job, next(iter(tasks.values())).inputs, place / "inputs")
     tables: dict[str, Array] = {name: np.load(path, mmap_mode="r") for name, path in copied.items()}
-    variants = [_measured(job, variant, tables) for variant in variants]
-    variants, workers = _within_memory(job, variants, tell)
+    found = [variant for file, task in tasks.items() for variant in _variants(job, file, task, tables)]
+    variants, workers = _within_memory(job, found, tell)
     groups = [_group(place, job, f"g{number}", variant) for number, variant in enumerate(variants)]
     with Writer(place / directory.MANIFEST) as writer:
         journal = Journal(place / directory.JOURNAL)
@@ -131,12 +133,21 @@ def versions() -> dict[str, str]:
 # --- graphs and strategies -----------------------------------------------------------------------
 
 
-def _variants(job: JobFile) -> Iterator[Variant]:
-    """Every graph under every strategy and budget of the sweep; peaks are not known yet."""
-    for file in job.graphs:
-        for label, settings in _strategies(job):
-            task = read_task(file, job.request, job.wrt, job.of, settings)
-            yield Variant(file, label, settings, task, fixed_inputs(job, task.inputs), {}, 0)
+def _variants(job: JobFile, file: Path, task: Task, tables: Mapping[str, Array]) -> Iterator[Variant]:
+    """A graph under every strategy and budget of the sweep.
+
+    Looks at the first item, so that a mistake is told before anything is written; at all if sizes are named.
+    """
+    fixed = fixed_inputs(job, task.inputs)
+    _, first = next(points(job, task.inputs, tables), ("", {}))
+    check_covered(job, task.inputs, job.inputs, first)
+    sizes: dict[str, int] = {}
+    if task.source.dims:
+        for number, (_, values) in enumerate(points(job, task.inputs, tables)):
+            own = _sizes(job, task, {**fixed, **_arrays(values, tables)}, number)
+            sizes = {name: max(size, sizes.get(name, 0)) for name, size in own.items()}
+    for label, settings in _strategies(job):
+        yield Variant(file, label, settings, task, fixed, sizes, task.program(settings, sizes))
 
 
 def _strategies(job: JobFile) -> Iterator[tuple[str, Config]]:
@@ -153,28 +164,12 @@ def _strategies(job: JobFile) -> Iterator[tuple[str, Config]]:
                 yield label, chosen
 
 
-def _measured(job: JobFile, variant: Variant, tables: Mapping[str, Array]) -> Variant:
-    """The variant with its largest sizes and its peak.
-
-    Looks at the first item, so that a mistake is told before anything is written; at all if sizes are named.
-    """
-    types = variant.task.inputs
-    _, first = next(points(job, types, tables), ("", {}))
-    check_covered(job, types, job.inputs, first)
-    largest: dict[str, int] = {}
-    if _has_sizes(types):
-        for _, values in points(job, types, tables):
-            sizes = _sizes(job, types, {**variant.fixed, **_arrays(values, tables)})
-            largest = {name: max(size, largest.get(name, 0)) for name, size in sizes.items()}
-    return replace(variant, sizes=largest, peak=variant.task.peak(largest))
-
-
 def _within_memory(job: JobFile, variants: list[Variant], tell: Callable[[str], None]) -> tuple[list[Variant], int]:
     """The variants as they fit into memory, and how many workers do."""
     limits = job.limits
-    verdict = guard.judge((v.peak for v in variants), limits)
+    verdict = guard.judge((v.program.peak for v in variants), limits)
     if verdict.budget:
-        variants = [_tightened(job, v, verdict) if v.peak > verdict.budget else v for v in variants]
+        variants = [_tightened(job, v, verdict) if v.program.peak > verdict.budget else v for v in variants]
     if verdict.message:
         tell(verdict.message)
     return variants, verdict.workers
@@ -185,7 +180,7 @@ def _tightened(job: JobFile, variant: Variant, verdict: guard.Verdict) -> Varian
 
     Raises: BudgetError if it needs more all the same; ConfigError if its strategy is another one.
     """
-    strategy = variant.task.choice.strategy.name
+    strategy = variant.program.choice.strategy.name
     if strategy not in ("reverse", "checkpointed"):
         raise ConfigError(
             f"{verdict.why}, and strategy {strategy} has no plan that takes less",
@@ -195,8 +190,8 @@ def _tightened(job: JobFile, variant: Variant, verdict: guard.Verdict) -> Varian
     told = {"strategy": {"name": "checkpointed", "memory": verdict.budget}}
     settings = variant.settings.over(told, lambda _: "the memory that one worker may have")
     try:
-        task = read_task(variant.file, job.request, job.wrt, job.of, settings)
-        peak = task.peak(variant.sizes)
+        program = variant.task.program(settings, variant.sizes)
+        program.plan  # noqa: B018 - it is made when it is asked for
     except BudgetError as error:
         raise BudgetError(
             f"{verdict.why}; {error.what}",
@@ -204,12 +199,12 @@ def _tightened(job: JobFile, variant: Variant, verdict: guard.Verdict) -> Varian
             "raise [job] memory, use a larger machine, or make the items smaller",
         ) from None
     label = f"{variant.label} (checkpointed to fit)"
-    return replace(variant, label=label, settings=settings, task=task, peak=peak)
+    return replace(variant, label=label, settings=settings, program=program)
 
 
 def _group(place: Path, job: JobFile, name: str, variant: Variant) -> Group:
     """The group of a variant; its graph and fixed inputs are copied into the job's directory."""
-    task = variant.task
+    choice, identity = variant.program.choice, variant.task.source.identity
     fixed = ""
     if variant.fixed:
         payload = encode(variant.fixed, {})
@@ -217,19 +212,19 @@ def _group(place: Path, job: JobFile, name: str, variant: Variant) -> Group:
         directory.write_durably(place / fixed, payload)
     return Group(
         name=name,
-        graph=_copy(variant.file, place, f"graphs/{task.identity[:16]}.adg"),
+        graph=_copy(variant.file, place, f"graphs/{identity[:16]}.adg"),
         file=variant.file.name,
-        identity=task.identity,
+        identity=identity,
         request=job.request,
-        settings={"strategy": task.choice.settings, "backend": {"name": task.choice.backend}},
+        settings={"strategy": choice.settings, "backend": {"name": choice.backend}},
         label=variant.label,
-        reason=task.choice.reason,
+        reason=choice.reason,
         wrt=job.wrt,
         of=job.of,
-        inputs={name: str(kind) for name, kind in task.inputs.items()},
-        ops=op_versions(task.graph),
+        inputs={name: str(kind) for name, kind in variant.task.inputs.items()},
+        ops=op_versions(variant.program.graph),
         fixed=fixed,
-        peak=variant.peak,
+        peak=variant.program.peak,
     )
 
 
@@ -241,28 +236,31 @@ def _items(
 ) -> Iterator[NewItem]:
     """Write every item of every group; what the journal needs of each."""
     for group, variant in zip(groups, variants, strict=True):
-        types = variant.task.inputs
-        named = _has_sizes(types)
-        digest = hash_inputs(_digest(job, group, variant.task), variant.fixed)
-        for tag, values in points(job, types, tables):
+        task = variant.task
+        digest = hash_inputs(_digest(job, group, variant), variant.fixed)
+        for tag, values in points(job, task.inputs, tables):
             arrays = _arrays(values, tables)
-            sizes = _sizes(job, types, {**variant.fixed, **arrays}) if named else {}
+            sizes = _sizes(job, task, {**variant.fixed, **arrays}, writer.items) if task.source.dims else {}
             yield writer.write(group.name, hash_inputs(digest, arrays), (tag, values), sizes)
 
 
-def _digest(job: JobFile, group: Group, task: Task) -> bytes:
-    """All that determines the results of a group, besides its inputs. BLAS threads and NumPy are part of it."""
-    told = [task.graph.identity, group.identity, group.request, group.wrt, group.of, group.settings, group.ops]
+def _digest(job: JobFile, group: Group, variant: Variant) -> bytes:
+    """All that determines the results of a group, besides its inputs. BLAS threads and NumPy are part of it.
+
+    The derivative itself is, by its identity; where it depends on the sizes of an item, who makes it.
+    """
+    derived = versions()["adcore"] if variant.task.source.dims else variant.program.graph.identity
+    told = [derived, group.identity, group.request, group.wrt, group.of, group.settings, group.ops]
     return json.dumps([*told, job.threads, np.__version__], default=str, sort_keys=True).encode()
 
 
-def _has_sizes(types: Mapping[str, Type]) -> bool:
-    return any(isinstance(size, Dim) for kind in types.values() for size in kind.shape)
-
-
-def _sizes(job: JobFile, types: Mapping[str, Type], arrays: Mapping[str, Array]) -> dict[str, int]:
-    shapes = {name: array.shape for name, array in arrays.items()}
-    return sizes_of(types, shapes, f"an item of {job.source.path}")
+def _sizes(job: JobFile, task: Task, arrays: Mapping[str, Array], number: int) -> dict[str, int]:
+    """The named sizes of one item. Raises ConfigError naming the input that does not fit."""
+    rows = [Sized(name, kind.shape, arrays[name].shape) for name, kind in task.inputs.items()]
+    try:
+        return sizes_of(rows, task.source.dims, f"item {number} of {job.source.path}")
+    except InputError as error:
+        raise ConfigError(error.what, error.where, error.instead) from None
 
 
 def _arrays(values: Mapping[str, Array | int], tables: Mapping[str, Array]) -> dict[str, Array]:

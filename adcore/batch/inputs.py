@@ -21,7 +21,7 @@ KINDS = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 def fit(value: Any, name: str, kind: Type, where: str) -> Array:
     """The value as an array of this type. Python's numbers take its dtype; arrays are only cast safely.
 
-    kind: its named sizes may be anything here, see `sizes_of`.
+    kind: its named sizes may be anything here, see `adcore.sizes`.
     Raises: ConfigError if it is no number, would lose digits, or has another shape.
     """
     try:
@@ -48,37 +48,6 @@ def fit(value: Any, name: str, kind: Type, where: str) -> Array:
     ):
         raise ConfigError(f"input {name!r} has shape {array.shape}", where, f"give {kind}")
     return np.array(array, kind.dtype, order="C")
-
-
-def sizes_of(types: Mapping[str, Type], shapes: Mapping[str, tuple[int, ...]], where: str) -> dict[str, int]:
-    """The named sizes for inputs of these shapes.
-
-    Raises: ConfigError naming the input whose size does not fit.
-
-    >>> kind = Type(np.dtype(float), (2 * Dim.named("n") + 1,))
-    >>> sizes_of({"x": kind}, {"x": (7,)}, "")
-    {'n': 3}
-    """
-    named: list[tuple[str, int, Dim, int]] = []
-    for name, kind in types.items():
-        sizes: tuple[Any, ...] = kind.shape
-        for axis, (want, have) in enumerate(zip(sizes, shapes[name], strict=True)):
-            if isinstance(want, Dim):
-                named.append((name, axis, want, have))
-    known: dict[str, int] = {}
-    for _, _, want, have in named:
-        if len(want.terms) == 1:
-            ((size, factor),) = want.terms
-            known.setdefault(size, (have - want.constant) // factor)
-    for name, axis, want, have in named:
-        if want.at(known) != have or any(known[size] < 0 for size, _ in want.terms):
-            told = ", ".join(f"{size} = {number}" for size, number in known.items())
-            raise ConfigError(
-                f"axis {axis} of input {name!r} has size {have}, which is not {want} for {told}",
-                where,
-                f"give {types[name]}",
-            )
-    return known
 
 
 def fixed_inputs(job: JobFile, types: Mapping[str, Type]) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from adcore.compose import differentiate
@@ -13,64 +14,80 @@ from adcore.plan.steps import Plan
 from adcore.registry import find_op
 from adcore.select import select_inputs, select_outputs
 from adcore.settings import choose
+from adcore.sizes.fit import lifted
 from adcore.strategy import Choice, Request
 from adcore.transform.simplify import simplify
 from adcore.types import Array, Type
 
+SEEDED = ("jvp", "vjp", "hvp")  # kinds of derivative that take tangents or cotangents beside the inputs
+
 
 @dataclass(frozen=True)
-class Task:
-    """What every item of a group computes.
+class Program:
+    """What runs for items of one size. choice: the strategy, its budget and the backend, as resolved."""
 
-    identity: of the graph in the file. graph: from the inputs of an item to what is stored of it.
-    choice: the strategy, its budget and the backend, as resolved.
-    """
-
-    identity: str
     graph: Graph
     choice: Choice
 
+    @cached_property
+    def plan(self) -> Plan:
+        """When each node runs. Raises BudgetError if no plan keeps the budget."""
+        return self.choice.strategy.schedule(simplify(self.graph), self.choice.budget)
+
     @property
+    def peak(self) -> int:
+        """Bytes that one item takes, constants of the graph included."""
+        return self.plan.cost.peak_bytes + self.plan.cost.constant_bytes
+
+    def compile(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        """What computes the outputs of an item by name, from its inputs by name."""
+        run = program_of(self.plan.graph, self.choice.backend, self.plan).all
+        takes, gives = self.graph.input_names, self.graph.output_names
+        return lambda inputs: dict(zip(gives, run(*[inputs[name] for name in takes]), strict=True))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a graph: "eval" or a kind of `adcore.differentiate`, for some inputs and outputs."""
+
+    source: Graph
+    kind: str
+    wrt: tuple[str, ...]
+    of: tuple[str, ...]
+
+    @cached_property
     def inputs(self) -> dict[str, Type]:
-        """The types of the inputs by name; sizes may be named ones."""
+        """The types of an item's inputs by name; sizes may be named ones."""
+        graph = self.source
+        if self.kind in SEEDED:  # by the signature law the inputs are the same under every strategy
+            plain = Config(()).over({"strategy": {"name": "forward" if self.kind == "jvp" else "reverse"}})
+            graph = lifted(lambda g: self._derived(g, plain).graph, self.source)
         types: dict[str, Type] = {
             name: value.type  # type: ignore[misc]  # no trail goes in
-            for name, value in zip(self.graph.input_names, self.graph.inputs, strict=True)
+            for name, value in zip(graph.input_names, graph.inputs, strict=True)
         }
         return types
 
-    def plan(self, sizes: Mapping[str, int]) -> Plan:
-        """When each node runs, for these named sizes. Raises BudgetError if no plan keeps the budget."""
-        graph = self.graph.at(**sizes) if sizes else self.graph
-        return self.choice.strategy.schedule(simplify(graph), self.choice.budget)
+    def program(self, settings: Config, sizes: Mapping[str, int]) -> Program:
+        """What answers under these settings, for inputs of these named sizes."""
+        return self._derived(self.source.at(**sizes), settings)
 
-    def peak(self, sizes: Mapping[str, int]) -> int:
-        """Bytes that one item takes, constants of the graph included."""
-        cost = self.plan(sizes).cost
-        return cost.peak_bytes + cost.constant_bytes
-
-    def compile(self, sizes: Mapping[str, int]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-        """What computes the outputs of an item by name, from its inputs by name."""
-        plan = self.plan(sizes)
-        program = program_of(plan.graph, self.choice.backend, plan).all
-        takes, gives = self.graph.input_names, self.graph.output_names
-        return lambda inputs: dict(zip(gives, program(*[inputs[name] for name in takes]), strict=True))
+    def _derived(self, source: Graph, settings: Config) -> Program:
+        if self.kind == "eval":
+            return Program(source, choose(source, None, config=settings))
+        chosen = select_inputs(source, list(self.wrt) or None)
+        request = Request(self.kind, chosen.positions, select_outputs(source, list(self.of) or None))
+        choice = choose(source, request, config=settings)
+        return Program(differentiate(source, request, choice.strategy, choice.budget, chosen.tree), choice)
 
 
-def read_task(path: Path, request: str, wrt: tuple[str, ...], of: tuple[str, ...], settings: Config) -> Task:
-    """The task that answers a request about the graph in a file.
+def read_task(path: Path, kind: str, wrt: tuple[str, ...], of: tuple[str, ...]) -> Task:
+    """A task about the graph in a file.
 
-    request: "eval" or a kind of `adcore.differentiate`. wrt, of: names of inputs and outputs; default all.
-    Raises: AdcoreError if the graph cannot be loaded, or the request makes no sense for it.
+    wrt, of: names of inputs and outputs; default all.
+    Raises: AdcoreError if the graph cannot be loaded.
     """
-    source = load(path)
-    if request == "eval":
-        return Task(source.identity, source, choose(source, None, config=settings))
-    chosen = select_inputs(source, list(wrt) or None)
-    asked = Request(request, chosen.positions, select_outputs(source, list(of) or None))
-    choice = choose(source, asked, config=settings)
-    graph = differentiate(source, asked, choice.strategy, choice.budget, chosen.tree)
-    return Task(source.identity, graph, choice)
+    return Task(load(path), kind, wrt, of)
 
 
 def op_versions(graph: Graph) -> dict[str, int]:

@@ -231,8 +231,8 @@ def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: St
         job=str(place),
         workers=min(verdict.workers, tally.total - tally.settled),
         threads=job.threads,
-        item_seconds=limits.item_seconds,
-        item_memory=limits.item_memory,
+        item_seconds=limits.item_seconds if kind.limits else 0.0,
+        item_memory=limits.item_memory if kind.limits else 0,
         chunk_seconds=limits.chunk_seconds,
         options=job.options,
     )

@@ -5,6 +5,7 @@ Executors reach `run_chunk` by its name in the `Setup`. It keeps what it loaded 
 
 import contextlib
 import json
+import threading
 import time
 import traceback
 from collections import OrderedDict
@@ -48,10 +49,9 @@ def run_chunk(setup: Setup, chunk: Chunk, watch: Watch | None = None) -> bytes:
     `:item`, `:key`, `:seconds`, `:peak`; its meta has `ran` (items tried), `failures`, `machine`, `busy`.
     Raises: JobDamagedError if the job's directory is not what the driver saw.
     """
-    bench = _benches.get(setup.job)
+    bench: Bench | None = getattr(_this_thread, "bench", None)
     if bench is None or bench.setup != setup:
-        _benches.clear()  # programs of one job at a time
-        bench = _benches[setup.job] = Bench(setup)
+        bench = _this_thread.bench = Bench(setup)  # programs of one job at a time
     return bench.run(chunk, watch or (lambda chunk, item: None))
 
 
@@ -62,7 +62,6 @@ class Bench:
         self.setup = setup
         self.place = Path(setup.job)
         self.job = directory.load(self.place)
-        self.manifest = open(self.place / directory.MANIFEST, "rb")  # noqa: SIM115 - while we live
         for file in self.job.plugins:
             loader().load_file(str(self.place / file))
         self.tables: Arrays = {
@@ -153,10 +152,10 @@ class Bench:
         return ready
 
     def _compile(self, group: directory.Group, sizes: Mapping[str, int]) -> Ready:
-        task = read_task(self.place / group.graph, group.request, group.wrt, group.of, Config(()).over(group.settings))
-        if task.identity != group.identity:
+        task = read_task(self.place / group.graph, group.request, group.wrt, group.of)
+        if task.source.identity != group.identity:
             raise JobDamagedError(
-                f"the graph is {task.identity[:12]}…, the job was made for {group.identity[:12]}…",
+                f"the graph is {task.source.identity[:12]}…, the job was made for {group.identity[:12]}…",
                 str(self.place / group.graph),
                 "remove job.toml in that directory and run the original job file again",
             )
@@ -169,13 +168,15 @@ class Bench:
             for name, kind in task.inputs.items()
             if name not in fixed
         }
-        return task.compile(sizes), fixed, decoders
+        program = task.program(Config(()).over(group.settings), sizes)
+        return program.compile(), fixed, decoders
 
     def _lines(self, chunk: Chunk) -> Iterator[tuple[int, bytes]]:
-        for first, count, offset in chunk.spans:
-            self.manifest.seek(offset)
-            for item in range(first, first + count):
-                yield item, self.manifest.readline()
+        with open(self.place / directory.MANIFEST, "rb") as manifest:
+            for first, count, offset in chunk.spans:
+                manifest.seek(offset)
+                for item in range(first, first + count):
+                    yield item, manifest.readline()
 
 
 class Tray:
@@ -254,4 +255,4 @@ def _raiser(error: Exception) -> Run:
     return program
 
 
-_benches: dict[str, Bench] = {}
+_this_thread = threading.local()
