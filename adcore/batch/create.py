@@ -19,8 +19,8 @@ from adcore.batch import directory, guard
 from adcore.batch.directory import Group, Job
 from adcore.batch.inputs import fixed_inputs
 from adcore.batch.job import JobFile
-from adcore.batch.journal import Journal, NewItem
-from adcore.batch.manifest import Writer, hash_inputs
+from adcore.batch.journal import Journal
+from adcore.batch.manifest import NewItem, Writer, hash_inputs
 from adcore.batch.program import Program, Task, op_versions, read_task
 from adcore.batch.sweep import check_covered, points
 from adcore.batch.tables import copy_tables, named_files

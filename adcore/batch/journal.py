@@ -11,8 +11,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
+
+from adcore.batch.manifest import NewItem
 
 PENDING, DONE, FAILED, QUARANTINED = range(4)
 STATES = ("pending", "done", "failed", "quarantined")
@@ -32,17 +34,6 @@ FIELDS = (
     "i.item, i.offset, i.tag, i.twin, r.state, r.attempts, r.shard, r.position,"
     " r.seconds, r.peak, r.kind, r.message, r.detail"
 )
-
-
-class NewItem(NamedTuple):
-    """An item as the manifest has it; offset: of its line, in bytes. sizes: "n=57", or ""."""
-
-    item: int
-    offset: int
-    key: bytes
-    group: str
-    sizes: str
-    tag: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,28 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from adcore.batch.journal import NewItem
-from adcore.batch.tables import Point
 from adcore.errors import JobDamagedError, StorageError
 from adcore.types import Array, Dim, Type
 
 ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+
+Point: TypeAlias = tuple[str, dict[str, Array | int]]
+"""Tag and own inputs by name of one item; an int is a row of a table."""
+
+
+class NewItem(NamedTuple):
+    """An item as the manifest has it; offset: of its line, in bytes. sizes: "n=57", or ""."""
+
+    item: int
+    offset: int
+    key: bytes
+    group: str
+    sizes: str
+    tag: str
 
 
 class Writer:

@@ -8,7 +8,8 @@ import numpy as np
 
 from adcore.batch.inputs import fit, unknown_input
 from adcore.batch.job import JobFile
-from adcore.batch.tables import Point, rows
+from adcore.batch.manifest import Point
+from adcore.batch.tables import rows
 from adcore.errors import ConfigError
 from adcore.types import Array, Dim, Type
 

@@ -11,19 +11,17 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from adcore.batch.inputs import CsvTable, fit, pick, read_value, unknown_input, unreadable
 from adcore.batch.job import Items, JobFile
+from adcore.batch.manifest import Point
 from adcore.errors import ConfigError
 from adcore.types import Array, Type
 
 INLINE = 64  # elements; a larger row of an .npz stays in its table, the manifest names the row
-
-Point: TypeAlias = tuple[str, dict[str, Array | int]]
-"""Tag and values by input of one item; an int is a row of a table."""
 
 
 def rows(job: JobFile, items: Items, types: Mapping[str, Type], tables: Mapping[str, Array]) -> Iterator[Point]:

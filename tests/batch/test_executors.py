@@ -58,6 +58,7 @@ def test_any_pool_that_speaks_concurrent_futures_will_do(bench, expected):
     assert (summary.code, outputs(summary.place)) == (0, expected)
 
 
+@pytest.mark.slow
 def test_a_pool_that_breaks_is_made_anew_and_the_item_that_broke_it_is_found(bench, expected):
     whats = [0] * 12
     whats[5] = chaos.KILL
@@ -112,7 +113,7 @@ def test_an_executor_whose_package_is_missing_says_how_to_install_it():
         find_executor("locale")
 
 
-@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("kill", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_dask_cluster_gives_the_same_bytes_with_a_killed_worker_too(bench, kill):
     """A real cluster of worker processes on loopback; one of them is killed in the middle of the job."""
     distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
@@ -145,6 +146,7 @@ def test_a_dask_cluster_gives_the_same_bytes_with_a_killed_worker_too(bench, kil
     assert shards == set(os.listdir(summary.place / "results")), "nothing was written that has no row"
 
 
+@pytest.mark.slow
 def test_dask_starts_a_cluster_when_no_address_is_given(bench, expected):
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     summary = verbs.run(job(bench, 'name = "dask"', [0] * 60))
