@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -79,10 +80,10 @@ class Reader:
             if i >= len(self.notes.names):
                 raise self.bad("its notes do not tell of all its graphs")
             self.known.append(GraphReader(self, i).read())
-            raw = self.cursor.raw[start : self.cursor.at]
-            if raw in seen:
+            digest = hashlib.sha256(memoryview(self.cursor.raw)[start : self.cursor.at]).digest()
+            if digest in seen:
                 raise self.bad("a graph stands there twice")
-            seen.add(raw)
+            seen.add(digest)
         self.cursor.end()
         if not self.known or len(self.known) != len(self.notes.names):
             raise self.bad(f"it holds {len(self.known)} graphs, its notes tell of {len(self.notes.names)}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -131,15 +130,31 @@ def _filled(a: Array) -> Make | None:
     return lambda integers: integers(**params) * a.flat[0]
 
 
-def _mask(compare: np.ufunc, k: int, a: Array) -> Make | None:
-    """Ones on, or on one side of, a diagonal of the last two axes: np.eye, np.tri."""
-    if a.ndim < 2:
+def _diagonals(a: Array) -> Make | None:
+    """The same along each diagonal of the last two axes, and far from the middle one number on either side.
+
+    np.eye, np.tri, a difference matrix.
+    """
+    if a.ndim < 2 or min(a.shape[-2:]) <= BAND:
         return None
-    params = {"shape": a.shape, "start": k, "steps": (0,) * (a.ndim - 2) + (1, -1), "dtype": np.dtype(np.int64)}
-    return lambda integers: compare(integers(**params), 0).astype(a.dtype)
+    params = {"shape": a.shape, "start": 0, "steps": (0,) * (a.ndim - 2) + (1, -1), "dtype": np.dtype(np.int64)}
+    m = a[(0,) * (a.ndim - 2)]
+    below, above = m[-1, 0], m[0, -1]
+
+    def make(integers: Integers) -> Any:
+        below_by = integers(**params)
+        y = np.where(below_by > 0, below, above)
+        for k in range(-BAND, BAND + 1):
+            value = m[k, 0] if k >= 0 else m[0, -k]
+            if value.tobytes() != (below if k > 0 else above).tobytes():
+                y = np.where(below_by == k, value, y)
+        return y
+
+    return make
 
 
-COMPARE = (np.equal, np.greater_equal, np.less_equal, np.not_equal)
-MASKS = [partial(_mask, compare, k) for compare in COMPARE for k in (0, -1, 1)]
-RECIPES: tuple[Callable[[Array], Make | None], ...] = (_progression, _reciprocal, _filled, _multiples, *MASKS)
+BAND = 4
+"""How far from the middle a diagonal may be of its own."""
+
+RECIPES: tuple[Callable[[Array], Make | None], ...] = (_progression, _reciprocal, _filled, _multiples, _diagonals)
 """Tried in this order."""
