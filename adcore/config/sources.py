@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,9 @@ from adcore.config.known import OPEN, SETTINGS, SHORT, VARIABLES, variable
 from adcore.config.layers import Config, Layer
 from adcore.config.words import Key, full_key, line_of, near, nearest, nested, parsed, quoted
 from adcore.errors import ConfigError
+
+MISSPELT = 0.85
+"""How much a variable must resemble one of ours to be an error: other programs have variables that begin alike."""
 
 _last: dict[Any, Config] = {}
 
@@ -80,11 +84,10 @@ def _environment(variables: Mapping[str, str]) -> Layer:
         key = full_key(tuple(name.removeprefix("ADCORE_").lower().split("__")))
         known = ".".join(key) in SETTINGS or (len(key) == 1 and key[0] in SHORT) or (len(key) > 2 and key[0] in OPEN)
         if not known:
-            raise ConfigError(
-                f"there is no setting {name}",
-                "in the environment",
-                nearest(name, [*VARIABLES, *map(variable, SETTINGS)]),
-            )
+            allowed = [*VARIABLES, *map(variable, SETTINGS)]
+            if difflib.get_close_matches(name, allowed, 1, MISSPELT):
+                raise ConfigError(f"there is no setting {name}", "in the environment", nearest(name, allowed))
+            continue
         names[key] = name
         found.append((key, parsed(text)))
 

@@ -30,7 +30,6 @@ INSTEAD: dict[str, str] = {
     "setdiff1d": _SETS,
     "setxor1d": _SETS,
     "roots": "use np.linalg.eigvals of the companion matrix: np.roots first strips zeros, which are not known",
-    "real_if_close": "use np.real if you know that the imaginary part is rounding error",
 }
 """What to write in place of each function, by its name in NumPy."""
 
@@ -46,6 +45,14 @@ def _refusal(name: str, instead: str) -> Callable[..., Any]:
     return refuse
 
 
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """np.real_if_close of real numbers: themselves."""
+    if a.dtype.kind != "c":
+        return a
+    return _refusal("real_if_close", "use np.real if you know that the imaginary part is rounding error")()
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     getattr(np, name): _refusal(name, instead) for name, instead in INSTEAD.items() if hasattr(np, name)
 }
+FUNCTIONS[np.real_if_close] = real_if_close
