@@ -249,6 +249,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.argmax: _arg_function(argmax_),
     np.argmin: _arg_function(argmin_),
     np.count_nonzero: count_nonzero,
+    np.amax: _no_dtype(np_max),
+    np.amin: _no_dtype(np_min),
     (np.add, "reduce"): _from_ufunc(np_sum),
     (np.multiply, "reduce"): _from_ufunc(np_prod),
     (np.maximum, "reduce"): _from_ufunc(np_max),
