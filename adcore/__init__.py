@@ -17,6 +17,7 @@ from adcore.implicit import root
 from adcore.ode import solve_ivp
 from adcore.opdef import op
 from adcore.plan.steps import Plan
+from adcore.sparse import sparse_hessian, sparse_jacobian
 from adcore.tracer import Tracer
 from adcore.vector import vmap
 
@@ -42,6 +43,8 @@ __all__ = [
     "root",
     "scan",
     "solve_ivp",
+    "sparse_hessian",
+    "sparse_jacobian",
     "trace",
     "value_and_grad",
     "vjp",

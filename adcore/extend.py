@@ -81,6 +81,8 @@ from adcore.plan.work import work
 from adcore.registry import Op, find_op, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample
+from adcore.sparse.pattern import joined as joined_rows
+from adcore.sparse.pattern import matrices
 from adcore.stepper import Field, Stepper, Tableau, combine, polynomial
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy
 from adcore.trace import Trace, apply, caller, current, known, op_call

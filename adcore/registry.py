@@ -51,6 +51,7 @@ class Op:
     loop(types, params) -> Loop: how an op loops, so that a plan may keep less than all of its trail;
         pieces(node, lower, names, windows) -> pieces of it, compiled. See `adcore.plan.loops`.
     batch: what it does with a leading batch axis, see `adcore.transform.vmap`; elementwise ops need none.
+    pattern: which elements of its inputs each element of a result depends on, see `adcore.sparse.pattern`.
     flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
     numpy: the callables of NumPy (or another library) that record this op as they stand; one of a library
@@ -71,6 +72,7 @@ class Op:
     loop: Callable[..., Any] | None = None
     pieces: Callable[..., Any] | None = None
     batch: Callable[..., Any] | tuple[int, ...] | str | None = None
+    pattern: Callable[..., Any] | str | None = None
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 from adcore.extend import GRAPH, STR, Graph, Node, Op, Rule, Taped, current, jvp, split, vjp, zeros
 from adcore_ops.batching import call_batch
 from adcore_ops.control_samples import CALL_SAMPLES
+from adcore_ops.patterns import call_pattern
 from adcore_ops.step import as_tuple, only_compiled, step_graph
 
 
@@ -63,7 +64,8 @@ def _kernel(node: Node, lower: Any) -> Any:
 
 CALL = Op(
     "core::call", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape),
-    {"graph": GRAPH, "name": STR}, batch=call_batch, out=True, kernel=_kernel, samples=CALL_SAMPLES,
+    {"graph": GRAPH, "name": STR}, batch=call_batch, pattern=call_pattern, out=True, kernel=_kernel,
+    samples=CALL_SAMPLES,
     doc="A named sub-graph.",
 )  # fmt: skip
 

@@ -30,6 +30,7 @@ from adcore.extend import (
 )
 from adcore_ops.batching import cond_batch
 from adcore_ops.control_samples import COND_SAMPLES
+from adcore_ops.patterns import cond_pattern
 from adcore_ops.step import as_tuple, only_compiled, step_graph
 
 
@@ -133,7 +134,7 @@ def _tape(node: Node, active: tuple[bool, ...]) -> Taped:
 
 COND = Op(
     "core::cond", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape), {"yes": GRAPH, "no": GRAPH},
-    batch=cond_batch, out=True, kernel=_kernel, samples=COND_SAMPLES,
+    batch=cond_batch, pattern=cond_pattern, out=True, kernel=_kernel, samples=COND_SAMPLES,
     doc="One of two sub-graphs: cond[yes, no](p, xs) -> ys.",
 )  # fmt: skip
 

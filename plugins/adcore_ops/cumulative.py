@@ -42,6 +42,7 @@ def _accumulated(ufunc: np.ufunc) -> Callable[..., Type]:
 
 @op(
     "core::cumsum",
+    pattern="axis",
     params={"axis": INT, "reverse": BOOL},
     infer=_accumulated(np.add),
     rule=linear(lambda g, x, *, axis, reverse: cumsum(g, axis=axis, reverse=not reverse)),
@@ -73,6 +74,7 @@ def _cumprod_jvp(ts: Any, y: Any, x: Any, *, axis: int) -> Any:
 
 @op(
     "core::cumprod",
+    pattern="axis",
     params={"axis": INT},
     infer=_accumulated(np.multiply),
     rule=Rule(jvp=_cumprod_jvp),
@@ -102,6 +104,7 @@ def _extreme(name: str, ufunc: np.ufunc) -> Op:
         _accumulated(ufunc),
         Rule(jvp=_chosen_jvp),
         {"axis": INT},
+        pattern="axis",
         batch="core",
         out=True,
         samples=SAMPLES,

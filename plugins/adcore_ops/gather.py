@@ -36,6 +36,7 @@ from adcore.extend import (
     multilinear,
     op,
 )
+from adcore_ops.patterns import scatter_add_pattern
 
 BLOCK = 4096
 """Elements addressed at a time: positions take 32 KiB, whatever the size of the array."""
@@ -131,6 +132,7 @@ def _gather_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any])
 
 @op(
     "core::gather",
+    pattern="moves",
     params={"inner": INT, "batch_dims": INT},
     infer=lambda x, index, *, inner, batch_dims: x.with_shape(_gathered(x, index, inner, batch_dims)),
     rule=multilinear(
@@ -195,6 +197,7 @@ def _scatter_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any]
 
 @op(
     "core::scatter_add",
+    pattern=scatter_add_pattern,
     params={"inner": INT, "batch_dims": INT},
     infer=_scatter_infer,
     rule=Rule(  # linear in x and new together
@@ -240,6 +243,7 @@ def _scatter_vjp(g: Any, y: Any, x: Any, index: Any, new: Any, *, unique: bool, 
 
 @op(
     "core::scatter",
+    pattern="moves",
     params={"inner": INT, "batch_dims": INT, "unique": BOOL},
     infer=_scatter_infer,
     rule=Rule(  # linear in x and new together; the transpose of overwriting needs to know who came last

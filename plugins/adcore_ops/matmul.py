@@ -79,6 +79,14 @@ def _vecdot_run(a: Any, b: Any, out: Any = None) -> Any:
     return np.matmul(a[..., None, :], b[..., None], place)[..., 0, 0]
 
 
+SUMS = {
+    "matmul": "...ij,...jk->...ik",
+    "matvec": "...ij,...j->...i",
+    "vecmat": "...i,...ij->...j",
+    "vecdot": "...i,...i->...",
+}
+
+
 def _product(
     name: str, cores: tuple[int, int], run: Callable[..., Any], infer: Any, left: Any, right: Any, *shapes: Any
 ) -> Op:
@@ -87,7 +95,8 @@ def _product(
 
     return Op(
         f"core::{name}", run, infer, multilinear(left, right, broadcasts=True), batch=cores, out=True,
-        flops=flops, samples=tuple(Sample(s) for s in shapes), doc=f"np.{name}: leading axes broadcast.",
+        pattern=SUMS[name], flops=flops,
+        samples=tuple(Sample(s) for s in shapes), doc=f"np.{name}: leading axes broadcast.",
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ from adcore.extend import (
 from adcore_ops.batching import scan_batch
 from adcore_ops.control_samples import SCAN_SAMPLES
 from adcore_ops.loop_jvp import doubled
+from adcore_ops.patterns import scan_pattern
 from adcore_ops.ranges import back_steps, forward_steps
 from adcore_ops.scan_back import backward
 from adcore_ops.step import only_compiled, parts_of
@@ -159,7 +160,8 @@ def _tape(node: Node, active: tuple[bool, ...]) -> Taped:
 SCAN = Op(
     "core::scan", only_compiled, _infer, Rule(jvp=_jvp, tape=_tape),
     {"step": GRAPH, "length": optional(SIZE), "carries": INT, "scanned": INT, "trails": INTS, "reverse": BOOL},
-    batch=scan_batch, out=True, kernel=_kernel, loop=_loop, pieces=_pieces, samples=SCAN_SAMPLES, scratch=_scratch,
+    batch=scan_batch, pattern=scan_pattern, out=True, kernel=_kernel,
+    loop=_loop, pieces=_pieces, samples=SCAN_SAMPLES, scratch=_scratch,
     doc="A loop of known length: scan[step](carries, xs, trails, consts) -> carries, ys, trails.",
 )  # fmt: skip
 

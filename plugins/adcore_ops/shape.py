@@ -63,6 +63,7 @@ def _reshape_view(x: Type, strides: Strides, params: Any) -> Strides | None:
 
 @op(
     "core::reshape",
+    pattern="moves",
     params={"shape": SHAPE, "rank": INT},
     infer=_reshape_infer,
     view=_reshape_view,
@@ -105,6 +106,7 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
 
 @op(
     "core::transpose",
+    pattern="moves",
     params={"perm": INTS},
     infer=_transpose_infer,
     view=lambda x, strides, p: tuple(strides[i] for i in _full_order(x.ndim, p["perm"])),
@@ -132,6 +134,7 @@ def _flip_infer(x: Type, *, axes: tuple[int, ...]) -> Type:
 
 @op(
     "core::flip",
+    pattern="moves",
     params={"axes": INTS},
     infer=_flip_infer,
     rule=linear(lambda g, x, *, axes: flip(g, axes=axes)),
@@ -175,6 +178,7 @@ def _broadcast_transpose(g: Any, x: Any, *, shape: tuple[int, ...], rank: int) -
 
 @op(
     "core::broadcast_to",
+    pattern="moves",
     params={"shape": SHAPE, "rank": INT},
     infer=_broadcast_infer,
     view=_broadcast_view,

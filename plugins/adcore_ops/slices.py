@@ -36,6 +36,7 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
 
 @op(
     "core::slice",
+    pattern="moves",
     params={"start": SHAPE, "size": SHAPE, "step": INTS},
     infer=_slice_infer,
     view=_slice_view,
@@ -71,6 +72,7 @@ def _put_transpose(g: Any, x: Any, new: Any, *, start: tuple[int, ...], step: tu
 
 @op(
     "core::put_slice",
+    pattern="moves",
     params={"start": SHAPE, "step": INTS},
     infer=_put_infer,
     rule=linear(_put_transpose),
@@ -126,6 +128,7 @@ def _add_kernel(node: Node, lower: Any) -> Callable[..., None]:
 
 @op(
     "core::add_slices",
+    pattern="moves",
     params={"starts": many(SHAPE), "steps": many(INTS)},
     infer=_add_infer,
     rule=linear(_add_transpose),
@@ -172,6 +175,7 @@ def _concatenate_transpose(g: Any, *xs: Any, axis: int) -> Any:
 
 @op(
     "core::concatenate",
+    pattern="moves",
     params={"axis": INT},
     infer=_concatenate_infer,
     rule=linear(_concatenate_transpose),

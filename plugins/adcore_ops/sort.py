@@ -34,6 +34,7 @@ def _sort_jvp(ts: Any, y: Any, x: Any, *, axis: int) -> Any:
 
 @op(
     "core::sort",
+    pattern="axis",
     params={"axis": INT},
     infer=_sort_infer,
     rule=Rule(jvp=_sort_jvp),
@@ -66,6 +67,7 @@ def _order(name: str, find: Callable[..., Any], params: dict[str, Any], samples:
         _order_infer,
         ZERO,
         {"axis": INT, **params},
+        pattern="axis",
         batch="core",
         out=True,
         samples=samples,

@@ -20,7 +20,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("backend", "strategy", "stepper", "executor", "compose", "control", "ode", "implicit"),
     (
         "config", "plugins", "hookspecs", "settings", "files", "sizes", "evaluate", "arguments", "remember",
-        "derivatives", "pullback", "vector", "api", "explain", "extend",
+        "derivatives", "pullback", "vector", "api", "explain", "extend", "sparse",
     ),
     ("cli", "batch", "testing", "numpy", "__main__"),
 ]  # fmt: skip
@@ -32,7 +32,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pluggy": ("adcore.hookspecs", "adcore.plugins"),
     "msgpack": ("adcore.serialize",),
     "rich": ("adcore.cli", "adcore.batch"),
-    "scipy": BUILT_IN,
+    "scipy": (*BUILT_IN, "adcore.sparse"),
     "pytest": ("adcore.testing.op",),
     "distributed": ("adcore_executors.dask",),
     "dask": ("adcore_executors.dask",),
