@@ -17,6 +17,7 @@ it in the entry point group `adcore`:
 from adcore.api import trace
 from adcore.backend import Backend, Program, Result
 from adcore.control import cond, region, scan, while_loop
+from adcore.elements import Elements, Writing, called, each, moved, positions
 from adcore.errors import (
     AdcoreError,
     BudgetError,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.elements import Writing
 from adcore.errors import OpError, PluginError, UnknownOpError
 from adcore.graph import NO_PARAMS, Node
 from adcore.params import Kind, normalise
@@ -54,6 +55,7 @@ class Op:
     pattern: which elements of its inputs each element of a result depends on, see `adcore.sparse.pattern`.
     flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
+    numbers: how it is written on single numbers, for small arrays; see `adcore.elements`.
     numpy: the callables of NumPy (or another library) that record this op as they stand; one of a library
         that may not be installed, or that loads slowly, is named: "scipy.special:gamma".
     samples: cases for the generated tests, see `adcore.testing.Sample`.
@@ -76,6 +78,7 @@ class Op:
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None
+    numbers: Writing | None = None
     numpy: tuple[Callable[..., Any] | str, ...] = ()
     samples: tuple[Any, ...] = ()
     doc: str = ""

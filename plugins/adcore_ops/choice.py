@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import Sample, TraceError, Type, along, caller, elementwise, op
+from adcore.extend import Sample, TraceError, Type, along, caller, each, elementwise, op
 from adcore_ops.shape import lifted
 
 
@@ -30,6 +30,7 @@ def _where_infer(c: Type, a: Type, b: Type) -> Type:
     infer=_where_infer,
     elementwise=True,
     out=True,
+    numbers=each("({1} if {0} else {2})", "?dd"),
     samples=(
         Sample(((2, 3), (2, 3), (2, 3)), dtypes=("bool", "float64", "float64")),
         Sample(((5, 1), (3,), ()), dtypes=("bool", "float64", "float64")),

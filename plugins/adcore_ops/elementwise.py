@@ -13,8 +13,31 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import ZERO, Op, Rule, Sample, along, elementwise, find_op, known, ufunc_infer
+from adcore.extend import (
+    ZERO,
+    Op,
+    Rule,
+    Sample,
+    along,
+    called,
+    each,
+    elementwise,
+    find_op,
+    known,
+    ufunc_infer,
+)  # fmt: skip
 from adcore_ops.accurate import cosine, one_minus_square, radius, sech, share
+
+WRITTEN = {
+    np.add: each("{0} + {1}"), np.subtract: each("{0} - {1}"), np.multiply: each("{0} * {1}"),
+    np.divide: each("{0} / {1}"), np.negative: each("-{0}"), np.positive: each("{0}"), np.square: each("{0} * {0}"),
+    np.reciprocal: each("1.0 / {0}"), np.absolute: each("abs({0})"), np.equal: each("{0} == {1}"),
+    np.not_equal: each("{0} != {1}"), np.less: each("{0} < {1}"), np.less_equal: each("{0} <= {1}"),
+    np.greater: each("{0} > {1}"), np.greater_equal: each("{0} >= {1}"), np.isnan: each("{0} != {0}"),
+    np.logical_and: each("({0} and {1})", "??"), np.logical_or: each("({0} or {1})", "??"),
+    np.logical_not: each("(not {0})", "?"),
+}  # fmt: skip
+"""Ufuncs that have an operator of Python with the same bits. The others are called."""
 
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
 ANY, POSITIVE, UNIT, ABOVE_ONE = (-2.0, 2.0), (0.3, 3.0), (-0.9, 0.9), (1.1, 4.0)
@@ -47,7 +70,7 @@ def row(
         f"core::{name or ufunc.__name__}", ufunc, ufunc_infer(ufunc), rule or elementwise(*partials),
         elementwise=True, out=True, numpy=(ufunc,), kernel=_by_keyword if ufunc in (np.maximum, np.minimum) else None,
         samples=(*(Sample(s, ranges) for s in shapes), *_complex_samples(ufunc, ranges)),
-        doc=f"np.{ufunc.__name__}, elementwise.",
+        numbers=WRITTEN.get(ufunc, called(ufunc)), doc=f"np.{ufunc.__name__}, elementwise.",
     )  # fmt: skip
 
 

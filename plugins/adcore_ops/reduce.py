@@ -9,12 +9,12 @@ prod: the tangent of p = a b is a' b + a b', applied by halves, so zeros among t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from adcore.extend import INTS, ZERO, Op, Rule, Sample, Type, linear
+from adcore.extend import INTS, ZERO, Elements, Op, Rule, Sample, Type, linear, positions
 from adcore_ops.shape import axes_of, axis_of, broadcast_to, np_reshape, reshape
 
 SAMPLES = (
@@ -74,8 +74,19 @@ def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any
         kernel=kernel,
         samples=samples,
         same_as=lambda types, p: 0 if not p["axes"] and dtype(types[0].dtype) == types[0].dtype else None,
+        numbers=_sum_numbers if ufunc is np.add else None,
         doc=f"np.{ufunc.__name__}.reduce over axes counted from the end.",
     )
+
+
+def _sum_numbers(xs: Sequence[Elements], types: Sequence[Type], p: Mapping[str, Any]) -> list[str] | None:
+    (x,), (t,), axes = xs, types, p["axes"]
+    if t.dtype.char != "d" or not 0 < math.prod(t.shape[a] for a in axes) < 8:  # from 8 on NumPy adds in pairs
+        return None
+    kept = [i for i in range(t.ndim) if i - t.ndim not in axes]
+    rows = np.transpose(positions(t), (*kept, *(a + t.ndim for a in sorted(axes))))
+    rows = rows.reshape(math.prod(t.shape[i] for i in kept), -1).tolist()
+    return ["0.0 + (" + " + ".join(x[k] for k in row) + ")" for row in rows]
 
 
 def _sum_dtype(dtype: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import INT, INTS, SHAPE, Sample, Tracer, Type, current, linear, op, op_call
+from adcore.extend import INT, INTS, SHAPE, Sample, Tracer, Type, current, linear, moved, op, op_call
 
 Strides = tuple[int, ...]
 
@@ -71,6 +71,7 @@ def _reshape_view(x: Type, strides: Strides, params: Any) -> Strides | None:
     batch="core",
     out=True,
     same_as=_same_shape,
+    numbers=moved(lambda x, *, shape, rank: x.reshape(_lead(x, rank) + shape)),
     samples=(
         Sample(((2, 3),), params={"shape": (3, 2), "rank": 2}),
         Sample(((5, 2, 3),), params={"shape": (6,), "rank": 2}),
@@ -114,6 +115,7 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
     batch="core",
     out=True,
     same_as=lambda types, p: 0 if p["perm"] == tuple(range(len(p["perm"]))) else None,
+    numbers=moved(lambda x, *, perm: np.transpose(x, _full_order(x.ndim, perm))),
     samples=(
         Sample(((2, 3, 5),), params={"perm": (2, 0, 1)}),
         Sample(((2, 3, 5),), params={"perm": (1, 0)}),
@@ -140,6 +142,7 @@ def _flip_infer(x: Type, *, axes: tuple[int, ...]) -> Type:
     rule=linear(lambda g, x, *, axes: flip(g, axes=axes)),
     batch="core",
     out=True,
+    numbers=moved(lambda x, *, axes: np.flip(x, axes)),
     samples=(
         Sample(((2, 3),), params={"axes": (-1,)}),
         Sample(((2, 3, 5),), params={"axes": (-3, -1)}),
@@ -186,6 +189,7 @@ def _broadcast_transpose(g: Any, x: Any, *, shape: tuple[int, ...], rank: int) -
     batch="core",
     out=True,
     same_as=_same_shape,
+    numbers=moved(lambda x, *, shape, rank: broadcast_to(x, shape=shape, rank=rank)),
     samples=(
         Sample(((3,),), params={"shape": (2, 3), "rank": 1}),
         Sample(((5, 3, 1),), params={"shape": (7, 3, 2), "rank": 2}),

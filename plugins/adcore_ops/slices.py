@@ -5,12 +5,26 @@ A window covers the trailing axes: element k along an axis is start + k * step, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from adcore.extend import INT, INTS, SHAPE, Node, Sample, Type, Window, linear, many, op
+from adcore.extend import (
+    INT,
+    INTS,
+    SHAPE,
+    Elements,
+    Node,
+    Sample,
+    Type,
+    Window,
+    linear,
+    many,
+    moved,
+    op,
+    positions,
+)  # fmt: skip
 from adcore_ops.shape import Strides, copied
 
 
@@ -44,6 +58,7 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
     batch="core",
     out=True,
     same_as=lambda types, p: 0 if types[0].shape[types[0].ndim - len(p["size"]) :] == p["size"] else None,
+    numbers=moved(lambda x, *, start, size, step: x[_window(start, size, step)]),
     samples=(
         Sample(((5, 7),), params={"start": (1, 0), "size": (2, 4), "step": (2, 1)}),
         Sample(((2, 7),), params={"start": (3,), "size": (0,), "step": (1,)}),
@@ -78,6 +93,7 @@ def _put_transpose(g: Any, x: Any, new: Any, *, start: tuple[int, ...], step: tu
     rule=linear(_put_transpose),
     batch="core",
     out=True,
+    numbers=moved(lambda x, new, *, start, step: put_slice(x, new, start=start, step=step)),
     samples=(
         Sample(((5, 7), (2, 4)), params={"start": (1, 0), "step": (2, 1)}),
         Sample(((2, 7), (2, 3)), params={"start": (3,), "step": (1,)}),
@@ -126,6 +142,17 @@ def _add_kernel(node: Node, lower: Any) -> Callable[..., None]:
     return run
 
 
+def _add_numbers(xs: Sequence[Elements], types: Sequence[Type], p: Mapping[str, Any]) -> list[str] | None:
+    if any(t.dtype.char != "d" for t in types):
+        return None
+    found, at = list(xs[0]), positions(types[0])
+    windows = map(_window, p["starts"], _sizes(types[0], types[1:], p["starts"]), p["steps"])
+    for g, window in zip(xs[1:], windows, strict=True):
+        for k, element in zip(at[window].ravel().tolist(), g, strict=True):
+            found[k] = f"{found[k]} + {element}"
+    return found
+
+
 @op(
     "core::add_slices",
     pattern="moves",
@@ -135,6 +162,7 @@ def _add_kernel(node: Node, lower: Any) -> Callable[..., None]:
     batch="core",
     out=True,
     kernel=_add_kernel,
+    numbers=_add_numbers,
     samples=(
         Sample(((5, 7), (2, 4), (5, 1)), params={"starts": ((1, 0), (0, 6)), "steps": ((2, 1), (1, 1))}),
         Sample(((2, 7), (2, 3), (2, 3)), params={"starts": ((3,), (2,)), "steps": ((1,), (2,))}),
@@ -182,6 +210,7 @@ def _concatenate_transpose(g: Any, *xs: Any, axis: int) -> Any:
     batch="core",
     out=True,
     kernel=lambda node, lower: lambda *xs: np.concatenate(xs[:-1], node.params["axis"], xs[-1]),
+    numbers=moved(lambda *xs, axis: np.concatenate(xs, axis)),
     samples=(
         Sample(((2, 3), (2, 5)), params={"axis": -1}),
         Sample(((2, 3), (5, 3), (1, 3)), params={"axis": -2}),

@@ -9,20 +9,24 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import AdcoreError, CheckError, InputError, MatrixError, Node, Plan, Result, Type
+from adcore_backends.numpy.mixed import generate
+from adcore_backends.numpy.numbers import REFUSED
 from adcore_backends.numpy.runner import bind, new_arena
-from adcore_backends.numpy.source import generate
 
 
 class NumpyProgram:
     """A compiled plan. Called with the inputs as arrays, in the order of the graph's.
 
     Thread-safe and re-entrant: each call borrows a runner, which has its own memory.
+    mixed: small values may be Python's own numbers. Where these refuse (a division by zero), or a result is not
+    finite, all is run again on arrays: then NumPy decides, with its values and warnings.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, mixed: bool = True) -> None:
         self.plan = plan
         self.graph = plan.graph
-        self.source = generate(plan, into=False)
+        self.source = generate(plan, False, mixed)
+        self._on_arrays: NumpyProgram | None = None
         self._free: list[Any] = []
         self._types: list[Type] = [v.type for v in self.graph.inputs]  # type: ignore[misc]
         self._count = len(self.graph.outputs)
@@ -48,9 +52,14 @@ class NumpyProgram:
             else "def door():\n"
         )
         text += (
-            f"    run = free.pop() if free else make()\n"
+            f"    try:\n"
+            f"        run = free.pop()\n"
+            f"    except IndexError:\n"
+            f"        run = make()\n"
             f"    try:\n"
             f"        y = run({args})\n"
+            f"    except refused as e:\n"
+            f"        return again(e, ({args}{',' if names else ''}))\n"
             f"    except Exception as e:\n"
             f"        raise explain(e) from e.__cause__\n"
             f"    free.append(run)\n"
@@ -61,8 +70,10 @@ class NumpyProgram:
             "fit": self._fit,
             "free": self._free,
             "make": self._runner,
+            "explain": self._explain,
+            "refused": REFUSED,
+            "again": self._again,
         }
-        space["explain"] = self._explain
         space |= {f"d{i}": t.dtype for i, t in enumerate(self._types)}
         exec(text, space)
         return space["door"]
@@ -149,6 +160,14 @@ class NumpyProgram:
         return np.asarray(a, order="C")
 
     # --- what can go wrong while it runs -----------------------------------------------------
+
+    def _again(self, e: Exception, args: tuple[Any, ...]) -> Any:
+        """What a run on arrays gives, after one on numbers was refused."""
+        if isinstance(e, AdcoreError) or not self.source.mixed:
+            raise self._explain(e) from e.__cause__
+        if self._on_arrays is None:
+            self._on_arrays = NumpyProgram(self.plan, mixed=False)
+        return self._on_arrays._fast(*args)
 
     def _check(self, found: tuple[Any, ...]) -> None:
         at = self._count

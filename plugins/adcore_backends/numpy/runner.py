@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Graph, Node, OpError, Plan, Trail, Type, bodies, find_op, padded
-from adcore_backends.numpy.source import Kernel, Source, generate
+from adcore_backends.numpy.mixed import generate, numbers_only
+from adcore_backends.numpy.source import Kernel, Source
 from adcore_backends.numpy.trails import Track, back_kernel, forward_kernel, packed
 
 DTYPES = {
@@ -46,8 +48,10 @@ def bind(source: Source, arena: Any) -> Callable[..., Any]:
         "copyto": np.copyto,
         "empty": np.empty,
         "array": np.array,
+        "isfinite": math.isfinite,
         **DTYPES,
         **source.constants,
+        **source.numbers,
     }
     tracks: dict[tuple[int, int], Track] = {}
     for k in source.kernels:
@@ -97,6 +101,11 @@ class Lower:
         code = body_source(self._source, plan)
         return bind(code, self._arena[start : start + code.layout.arena_bytes])
 
+    def numbers(self, name: str) -> Callable[..., tuple[Any, ...]] | None:
+        """The sub-graph as a function from the elements of all its inputs to those of its outputs, as Python's own
+        numbers; None if some value must be an array."""
+        return numbers_only(self.graph(name)) if self._source.mixed else None
+
     def graph(self, name: str) -> Graph:
         """The sub-graph of that param."""
         return dict(bodies(self._node))[name]
@@ -117,7 +126,7 @@ class Lower:
 def body_source(source: Source, plan: Plan) -> Source:
     """The generated code of a body, once for every place where its plan is used."""
     if id(plan) not in source.bodies:
-        source.bodies[id(plan)] = generate(plan, into=True)
+        source.bodies[id(plan)] = generate(plan, True, source.mixed)
     return source.bodies[id(plan)]
 
 

@@ -2,7 +2,8 @@
 
 Names in the source: `x0` inputs, `o0` places of outputs (in a body), `k0` kernels, `c0` constants,
 `b0` buffers and views of the arena (bound when a runner is made), `v0` values that only exist while
-it runs: results of kernels that place them themselves, outputs, and views of inputs.
+it runs: results of kernels that place them themselves, outputs, and views of inputs. `adcore_backends.numpy.mixed`
+adds `s0`, numbers, and `f0`, functions of them.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from adcore.extend import (
     views,
 )
 
-CHUNK = 2000
-"""Steps per generated function: Python compiles longer ones slowly."""
+CHUNK = 20_000
+"""Lines per generated function; Python compiles 5 us a line, whatever their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +69,23 @@ class Source:
     loops: Mapping[int, Pair]
     number: Mapping[Value, int]
     into: bool  # outputs are written into places that the caller gives
+    mixed: bool  # small values may be Python's own numbers, here and in bodies
     code: Any = None
     text: str = ""
     lines: dict[int, int] = field(default_factory=dict)  # line -> node
     bindings: list[Binding] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)  # functions and constants of lines on numbers
     bodies: dict[int, Source] = field(default_factory=dict)  # of sub-graphs, by id of their plan
 
 
-def generate(plan: Plan, into: bool) -> Source:
-    """The source of a plan. into: for a body, whose outputs go to places that the caller gives."""
-    return _Writer(plan, into).write()
+class ArrayWriter:
+    """Writes a plan as calls on arrays. mixed: its bodies may hold small values as numbers."""
 
-
-class _Writer:
-    def __init__(self, plan: Plan, into: bool) -> None:
+    def __init__(self, plan: Plan, into: bool, mixed: bool) -> None:
         self.plan, self.graph, self.into = plan, plan.graph, into
-        self.out = Source(plan, plan.layout, scheduled(plan), numbering(plan.graph), into)
+        self.out = Source(plan, plan.layout, scheduled(plan), numbering(plan.graph), into, mixed)
         self.trails: dict[Value, int] = {}  # where the trails are that are led by a schedule
         self.name: dict[Value, str] = {v: f"x{i}" for i, v in enumerate(self.graph.inputs)}
         self.bound: set[Value] = set()  # in the arena, or constant: views of these are bound beforehand
@@ -106,6 +106,7 @@ class _Writer:
                 self.place[v] = f"o{i}"
 
     def write(self) -> Source:
+        """All lines, step by step."""
         number = tuple(values(self.graph))
         for i, step in enumerate(self.plan.steps):
             if isinstance(step, Run):
@@ -119,14 +120,17 @@ class _Writer:
         return self.out
 
     def emit(self, line: str, node: int = -1) -> None:
+        """One line more, and the node that it belongs to."""
         self.lines[-1].append(line)
         self.nodes[-1].append(node)
 
     def fresh(self, prefix: str) -> str:
+        """A new name."""
         self.count += 1
         return f"{prefix}{self.count}"
 
     def buffer(self, t: AnyType, offset: int) -> str:
+        """The name of a range of the arena."""
         key = ("buffer", t, offset)
         if key not in self.cache:
             self.cache[key] = self.fresh("b")
@@ -134,6 +138,7 @@ class _Writer:
         return self.cache[key]
 
     def run(self, i: int, places: tuple[int | str, ...], scratch: int) -> None:
+        """The lines of one node."""
         node = self.graph.nodes[i]
         if places == ("view",):
             self.view(i, node)
@@ -148,18 +153,7 @@ class _Writer:
         for v, place in zip(node.outputs, places, strict=True):
             if v in led:
                 continue
-            if isinstance(place, int) and not _grows(v.type):
-                name = self.buffer(v.type, place)
-                self.bound.add(v)
-            else:
-                self.bound.discard(v)
-                name = self.place.get(v, "") if self.into and op.out else ""
-                if not name:
-                    name = self.fresh("v")
-                    self.locals.add(name)
-                    if op.out:
-                        self.emit(f"{name} = {_made(v.type)}", i)
-            self.name[v] = name
+            name = self.target(v, place, op.out, i)
             targets.append(name)
             if op.out:
                 outs.append(name)
@@ -172,7 +166,24 @@ class _Writer:
                 i,
             )
 
+    def target(self, v: Value, place: int | str, out: bool, i: int) -> str:
+        """The name under which a node finds the place of its result, or gives it. out: it takes a place."""
+        if isinstance(place, int) and not _grows(v.type):
+            name = self.buffer(v.type, place)
+            self.bound.add(v)
+        else:
+            self.bound.discard(v)
+            name = self.place.get(v, "") if self.into and out else ""
+            if not name:
+                name = self.fresh("v")
+                self.locals.add(name)
+                if out:
+                    self.emit(f"{name} = {_made(v.type)}", i)
+        self.name[v] = name
+        return name
+
     def kernel(self, i: int, scratch: int) -> str:
+        """The name of what runs a node."""
         pair = self.out.loops.get(i)
         trail = -1 if pair is None else self.trails[pair.trails[0]]
         key = ("kernel", i, scratch, trail)
@@ -191,6 +202,7 @@ class _Writer:
         return name
 
     def view(self, i: int, node: Node) -> None:
+        """A view, made beforehand where its base is bound."""
         base, v = node.inputs[0], node.outputs[0]
         if base in self.bound:
             key = ("view", i, self.name[base])
@@ -206,6 +218,7 @@ class _Writer:
         self.emit(f"{name} = {self.kernel(i, -1)}({self.name[base]})", i)
 
     def drop(self, v: Value) -> None:
+        """Forget a value."""
         if v in self.trails:
             return
         name = self.name.pop(v)
