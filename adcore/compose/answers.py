@@ -149,7 +149,8 @@ def _blocks_of_rows(trace: Trace, work: Work) -> list[Any]:
     for i in request.of:
         t = array_type(graph.outputs[i])
         for j, stacked in zip(request.wrt, found, strict=True):
-            blocks.append(np.reshape(stacked[start : start + t.size], t.shape + array_type(graph.inputs[j]).shape))
+            block: Any = np.reshape(stacked[start : start + t.size], t.shape + array_type(graph.inputs[j]).shape)
+            blocks.append(block if block.dtype == t.dtype else block.astype(t.dtype))  # as columns have it
         start += t.size
     return blocks
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Program:
     f: Callable[..., Any]
     args: tuple[Any, ...]
     scalar: bool = True
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _product(a: Any, b: Any) -> Any:

@@ -39,6 +39,9 @@ def tolerance(p: Program) -> float:
     return 2e-3 if p.name == "single_precision" else 1e-8
 
 
+REORDERED = ("pendulum", "contractions")
+"""Programs whose sums NumPy and a graph take in another order, for the layout or the contraction."""
+
 programs = pytest.mark.parametrize("p", ZOO, ids=repr)
 
 
@@ -47,7 +50,8 @@ def test_a_graph_gives_what_the_function_gives(p: Program) -> None:
     import copy
 
     graph = ad.trace(p.f, *p.args)
-    np.testing.assert_array_equal(vector(graph(*p.args)), vector(p.f(*copy.deepcopy(p.args))))
+    found, wanted = vector(graph(*p.args)), vector(p.f(*copy.deepcopy(p.args)))
+    np.testing.assert_allclose(found, wanted, rtol=1e-14 if p.name in REORDERED else 0.0)
 
 
 @programs
