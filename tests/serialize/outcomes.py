@@ -44,7 +44,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
 
 
 @contextlib.contextmanager
-def nothing_but_memory() -> Iterator[None]:
+def nothing_but_memory(allowed: tuple[str, ...] = ()) -> Iterator[None]:
     """Fails if Python opens a file, imports a module, runs code from data, or starts anything meanwhile."""
     global _events
     if _hear not in _heard:
@@ -55,7 +55,7 @@ def nothing_but_memory() -> Iterator[None]:
         yield
     finally:
         _events = None
-    assert not found, found
+    assert not [event for event in found if not event.startswith(allowed)], found
 
 
 _heard: list[Any] = []

@@ -183,6 +183,18 @@ def test_what_a_file_names_is_never_opened_or_imported(tmp_path: Any) -> None:
             ad.loads(sealed(meaning, msgpack.packb(told), tensors))
 
 
+def test_names_that_are_code_are_names() -> None:
+    code = "x, y); __import__('os').system('true'); print("
+    graph = ad.trace(lambda t: ad.region(lambda x: np.sin(x) + 1.0, name=code)(t[code]), {code: np.ones(3)})
+    again = ad.loads(graph.dumps())
+    assert again.input_names == (f"t.{code}",)
+    again.compile()(np.ones(3))  # what is imported on first use is imported now
+    with nothing_but_memory(allowed=("exec ",)):  # of the program that is made from numbers of values
+        found = ad.loads(graph.dumps()).compile()(np.ones(3))
+        ad.differentiate(ad.loads(graph.dumps()), "vjp").compile()
+    assert found.tolist() == (np.sin(np.ones(3)) + 1.0).tolist()
+
+
 def test_data_that_is_no_file_is_refused() -> None:
     for data in (b"", b"\x89ADG", b"PK\x03\x04" + bytes(200), bytes(500), np.random.default_rng(0).bytes(5000)):
         with pytest.raises(FileFormatError, match=r"^it does not start as a graph file does\n  bytes\n  give a file"):
