@@ -252,18 +252,20 @@ class Journal:
         for found in self._db.execute(query, values):
             yield Row(*found)
 
-    def report(self, labels: Mapping[str, tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
+    def report(self, labels: Mapping[str, tuple[str, str, str]]) -> Iterator[tuple[Any, ...]]:
         """The rows of the report, see `adcore.batch.report.COLUMNS`, in item order, streamed.
 
-        labels: graph and strategy of every group, as the user calls them.
+        labels: graph and strategy of every group, as the user calls them, and what was chosen for that.
         """
         self._db.create_function("graph", 1, lambda name: labels[name][0], deterministic=True)
         self._db.create_function("strategy", 1, lambda name: labels[name][1], deterministic=True)
+        self._db.create_function("chosen", 1, lambda name: labels[name][2], deterministic=True)
         self._db.create_function("state", 1, STATES.__getitem__, deterministic=True)
         yield from self._db.execute(
-            "SELECT i.item, i.tag, state(r.state), graph(g.name), strategy(g.name), g.sizes, r.seconds, r.peak,"
-            " r.attempts, r.kind, r.message, i.twin, lower(hex(i.key)) FROM items AS i JOIN groups AS g USING (grp)"
-            " JOIN items AS r ON r.item = coalesce(i.twin, i.item) ORDER BY i.item"
+            "SELECT i.item, i.tag, state(r.state), graph(g.name), strategy(g.name), chosen(g.name), g.sizes,"
+            " r.seconds, r.peak, r.attempts, r.kind, r.message, i.twin, lower(hex(i.key))"
+            " FROM items AS i JOIN groups AS g USING (grp) JOIN items AS r ON r.item = coalesce(i.twin, i.item)"
+            " ORDER BY i.item"
         )
 
     def commit(self) -> None:

@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from adcore.batch.directory import MANIFEST, Job
+from adcore.batch.directory import MANIFEST, Group, Job
 from adcore.batch.journal import Journal
 from adcore.errors import StorageError
 
 COLUMNS = (
-    "item", "tag", "state", "graph", "strategy", "sizes", "seconds", "peak_bytes", "attempts",
+    "item", "tag", "state", "graph", "strategy", "chosen", "sizes", "seconds", "peak_bytes", "attempts",
     "kind", "message", "shares", "key",
 )  # fmt: skip
 SHOWN = 5  # failures in a summary
@@ -48,15 +48,17 @@ def first_failures(place: Path, journal: Journal) -> tuple[Failure, ...]:
 def write_report(place: Path, job: Job, journal: Journal) -> Path:
     """Write report.csv or report.json: one row per item, in item order, streamed. Returns its path.
 
-    Columns: item, tag, state, graph, strategy, sizes (named ones: "n=57"), seconds, peak_bytes (of its
-    worker's resident memory while it ran), attempts, kind and message of the last error, shares (the item
-    with the same key, whose result it has), key.
+    Columns: item, tag, state, graph, strategy, chosen (what auto, a profile or the guard of memory took in its
+    place, and why), sizes (named ones: "n=57"), seconds, peak_bytes (of its worker's resident memory while it
+    ran), attempts, kind and message of the last error, shares (the item with the same key, whose result it
+    has), key.
     """
     path = place / f"report.{job.limits.report}"
     temporary = path.with_name(path.name + ".tmp")
     try:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
-            rows = journal.report({name: (group.file, group.label) for name, group in job.groups.items()})
+            labels = {name: (group.file, group.label, _chosen(group)) for name, group in job.groups.items()}
+            rows = journal.report(labels)
             if job.limits.report == "csv":
                 writer = csv.writer(file)
                 writer.writerow(COLUMNS)
@@ -75,3 +77,9 @@ def write_report(place: Path, job: Job, journal: Journal) -> Path:
             "free space or give write permission; `adcore batch resume` writes it again",
         ) from None
     return path
+
+
+def _chosen(group: Group) -> str:
+    """The strategy that items of a group run under, and why, where it is not the one that was named."""
+    name = str(group.settings["strategy"]["name"])
+    return "" if group.label.partition(" ")[0] == name else f"{name}: {group.reason}"

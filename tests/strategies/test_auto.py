@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import adcore as ad
+from adcore.batch import verbs
 from adcore.config import Config
 from adcore.errors import BudgetError, ConfigError, RuleError
 from adcore.registry import registry
@@ -221,3 +225,17 @@ def test_a_hook_chooses_before_auto_does(monkeypatch):
         assert picked(lambda x: np.sum(WIDE @ x), np.ones(11)).strategy.name == "reverse"
     finally:
         manager.unregister(chooser)
+
+
+def test_the_report_of_a_batch_says_what_auto_chose_and_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ad.trace(lambda x: np.sum(np.tanh(WIDE @ x)), np.ones(11)).save("f.adg")
+    Path("job.toml").write_text(
+        '[job]\ngraph = "f.adg"\nout = "run"\nworkers = 1\n[sweep]\nstrategy = ["auto", "reverse"]\n'
+        "random = { x = { uniform = [0.0, 1.0] } }\ncount = 2\n"
+    )
+    with open(verbs.run("job.toml").report, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["done"] * 4
+    assert all(row["chosen"].startswith("reverse: 1 reverse pass, ") for row in rows[:2])
+    assert [row["chosen"] for row in rows[2:]] == ["", ""]
