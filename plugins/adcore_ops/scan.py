@@ -43,6 +43,7 @@ from adcore_ops.loop_jvp import doubled
 from adcore_ops.patterns import scan_pattern
 from adcore_ops.ranges import back_steps, forward_steps
 from adcore_ops.scan_back import backward
+from adcore_ops.scan_numbers import loop_on_numbers
 from adcore_ops.step import only_compiled, parts_of
 
 
@@ -79,6 +80,9 @@ def _kernel(node: Node, lower: Any) -> Callable[..., None]:
     """The loop as generated Python: carries alternate between two places, rows are written in place."""
     p = node.params
     parts = parts_of([v.type for v in node.inputs], p)
+    numbers = None if p["length"] is None else lower.numbers("step")
+    if numbers is not None:
+        return loop_on_numbers(node, parts, numbers)
     c = range(parts.carries)
     ins = [f"c{i}" for i in c] + [f"x{i}" for i in range(parts.scanned)]
     ins += [f"t{i}" for i in range(len(parts.trails_in))] + [f"k{i}" for i in range(parts.consts)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zoo import ZOO, Program
 
 import adcore as ad
-from adcore.extend import DropValue, Graph, Op, Run, default_plan, numbering, registry, simplify
+from adcore.extend import DropValue, Graph, Op, Run, bodies, default_plan, numbering, registry, simplify
 from adcore.testing.case import cases
 from adcore_backends.numpy.mixed import numbers_only
 from adcore_backends.numpy.numbers import REFUSED, numbers_of, on_numbers
@@ -155,3 +155,34 @@ def test_a_plan_that_makes_values_again_has_the_same_bits() -> None:
     x = np.array([0.3, 0.7, 1.1])
     assert numbers_of(graph)
     assert NumpyProgram(again)(x) == NumpyProgram(plan)(x) == NumpyProgram(plan, mixed=False)(x)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 63, 64, 65, 130])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_loop_on_numbers_has_the_bits_of_one_on_arrays(length: int, reverse: bool) -> None:
+    def f(c: Any, k: Any, xs: Any, ys: Any) -> Any:
+        def step(carry: Any, row: Any) -> Any:
+            (a, b), (x, y) = carry, row
+            a = np.sin(a * k[0]) + y[1] * x
+            return (a, b * 0.9 + np.stack([y[0] * a, x - k[2]])), (a, np.stack([b, y])[:, ::-1])
+
+        (a, b), (zs, ws) = ad.scan(step, (c, np.stack([c, 1.0])), (xs, ys), length=length, reverse=reverse)
+        return a, b, zs, ws
+
+    rng = np.random.default_rng(7)
+    args = (0.3, rng.normal(size=3), rng.normal(size=length), rng.normal(size=(length, 2)))
+    graph = ad.trace(f, *args)
+    for made in (graph, ad.differentiate(graph, "vjp"), ad.differentiate(graph, "jvp")):
+        inputs = [np.asarray(rng.normal(size=v.type.shape)) for v in made.inputs]
+        mixed, plain = both(made, inputs)
+        assert mixed == plain
+        assert all(numbers_only(body) is not None for node in made.nodes for _, body in bodies(node))
+
+
+def test_a_loop_on_numbers_that_python_refuses_is_run_on_arrays() -> None:
+    graph = ad.trace(lambda c, xs: ad.scan(lambda c, x: (c / x, c), c, xs), 1.0, np.ones(100))
+    xs = np.ones(100)
+    xs[70] = 0.0
+    with np.errstate(all="ignore"):
+        mixed, plain = both(graph, [np.array(1.0), xs])
+    assert mixed == plain
