@@ -63,7 +63,10 @@ def _told(p: Any) -> str:
 def _ops_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="only ops whose name has this in it")
     parser.add_argument("--domain", metavar="NAME", help="only ops of this domain")
-    parser.add_argument("--missing", action="store_true", help="the functions of NumPy that cannot be traced")
+    parser.add_argument(
+        "--functions", action="store_true", help="what works of NumPy and SciPy, function by function"
+    )
+    parser.add_argument("--missing", action="store_true", help="those functions of which something does not work")
 
 
 def _ops(args: Arguments) -> int:
@@ -72,8 +75,8 @@ def _ops(args: Arguments) -> int:
 
     loader().load_all()
     known = registry()
-    if args.missing:
-        return _missing(args)
+    if args.functions or args.missing:
+        return _functions(args)
     ops = [
         op for name, op in sorted(known.ops.items())
         if (args.name or "") in name and args.domain in (None, op.domain)
@@ -115,21 +118,19 @@ def _numpy_name(f: Any) -> str:
     return f"{'np' if module.startswith('np._') else module}.{getattr(f, '__name__', f)}"
 
 
-def _missing(args: Arguments) -> int:
-    """The functions of NumPy that take traced arrays by protocol, and that nobody records."""
-    import numpy as np
+def _functions(args: Arguments) -> int:
+    """What works of each function of NumPy and SciPy; with --missing only where something does not."""
+    from importlib.util import find_spec
 
-    from adcore.registry import registry
+    from adcore.testing.coverage import PLACES, QUESTIONS, coverage
 
-    known = registry().functions
-    dispatched = (np.ufunc, type(np.concatenate))
-    found = []
-    for place, module in (("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft)):
-        for name in sorted(dir(module)):
-            f = getattr(module, name)
-            if not name.startswith("_") and isinstance(f, dispatched) and f not in known:
-                found.append(f"{place}.{name}")
-    emit(args, found, "\n".join(found))
+    places = [p for p in PLACES if p != "sp" or find_spec("scipy")]
+    found = [row for place in places for row in coverage(place) if (args.name or "") in row.name]
+    rows = [r for r in found if not (args.missing and r.works)]
+    data = [
+        {"name": r.name, "call": r.call, **dict(zip(QUESTIONS, r.answers, strict=True)), "note": r.note} for r in rows
+    ]
+    emit(args, data, table([[r.name, *r.answers, r.note] for r in rows], ["function", *QUESTIONS, ""]))
     return 0
 
 
@@ -214,7 +215,7 @@ COMMANDS = {
         "the ops that graphs may use",
         _ops_arguments,
         _ops,
-        ("adcore ops --domain core", "adcore ops matmul --json", "adcore ops --missing"),
+        ("adcore ops --domain core", "adcore ops matmul --json", "adcore ops --functions", "adcore ops --missing"),
     ),
     "strategies": Command(
         "the strategies, and their options",

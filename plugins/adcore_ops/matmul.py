@@ -246,6 +246,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.cross: cross,
     np.kron: kron,
 }
-for _name, _function in (("matvec", matvec), ("vecmat", vecmat)):
-    if hasattr(np, _name):  # NumPy 2.2
-        FUNCTIONS[getattr(np, _name)] = _function
+if hasattr(np, "matvec"):  # NumPy 2.2
+    FUNCTIONS[np.matvec] = lambda x1, x2: matvec(lifted(x1), lifted(x2))
+    FUNCTIONS[np.vecmat] = lambda x1, x2: vecmat(np.conjugate(lifted(x1)), lifted(x2))

@@ -196,8 +196,19 @@ def _at(sign: float) -> Callable[..., None]:
 # --- one axis with elements more or less ---------------------------------------------------------
 
 
+def _places(obj: Any, spelling: str) -> None:
+    """Raise TraceError for traced places: how many different ones there are is not known."""
+    if isinstance(obj, Tracer):
+        raise TraceError(
+            f"{spelling} at traced places gives a size that is not known while tracing",
+            f"at {caller()}",
+            "give the places as plain integers, or use np.where",
+        )
+
+
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """np.insert."""
+    _places(obj, "np.insert")
     arr, values = lifted(arr), lifted(values)
     if axis is None:
         arr, axis = np_reshape(arr, -1), 0
@@ -218,6 +229,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     """np.delete."""
+    _places(obj, "np.delete")
     if axis is None:
         arr, axis = np_reshape(arr, -1), 0
     return take(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)

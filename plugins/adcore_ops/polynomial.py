@@ -72,7 +72,8 @@ def poly(seq_of_zeros: Any) -> Any:
     """np.poly: the polynomial with these roots; of a matrix, its characteristic polynomial."""
     roots = lifted(seq_of_zeros)
     if roots.ndim == 2:
-        roots = np.linalg.eigvals(roots)
+        found = poly(np.linalg.eigvals(roots))
+        return found if roots.dtype.kind == "c" else np.real(found)
     a = np.ones_like(roots, shape=1)
     for i in range(roots.shape[0]):
         a = np_concatenate([a, np.zeros_like(a, shape=1)]) - np_concatenate([np.zeros_like(a, shape=1), a * roots[i]])

@@ -208,7 +208,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
 def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
     """np.nanmedian."""
     rows, kept = _rows(lifted(a), axis)
-    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+    rows = rows if rows.dtype.kind in "fc" else rows.astype(np.float64)
     s = np.sort(rows, axis=-1)
     n = np.sum(np.logical_not(np.isnan(rows)), axis=-1)
     low, high = _taken(s, _bounded((n - 1) // 2, n), n), _taken(s, _bounded(n // 2, n), n)

@@ -309,8 +309,10 @@ def test_plugins_ops_and_strategies_are_listed(adcore, folder):
     listed = adcore("strategies", "--json").json
     assert {"forward", "reverse"} <= {s["name"] for s in listed["strategies"]}
     assert "chunk = None" in adcore("strategies", "reverse").out
-    missing = adcore("ops", "--missing", "--json").json
-    assert "np.sin" not in missing and all(name.startswith("np.") for name in missing)
+    missing = [row["name"] for row in adcore("ops", "uni", "--missing", "--json").json]
+    assert "np.union1d" in missing and all("uni" in name for name in missing)
+    (sine,) = adcore("ops", "np.sinh", "--functions", "--json").json
+    assert {sine[question] for question in ("traced", "jvp", "vjp", "second", "batched", "complex")} == {"yes"}
 
 
 def test_the_doctor_finds_this_installation_well(adcore, folder):
