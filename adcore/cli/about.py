@@ -63,9 +63,7 @@ def _told(p: Any) -> str:
 def _ops_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="only ops whose name has this in it")
     parser.add_argument("--domain", metavar="NAME", help="only ops of this domain")
-    parser.add_argument(
-        "--functions", action="store_true", help="what works of NumPy and SciPy, function by function"
-    )
+    parser.add_argument("--functions", action="store_true", help="what works of NumPy and SciPy, function by function")
     parser.add_argument("--missing", action="store_true", help="those functions of which something does not work")
 
 
