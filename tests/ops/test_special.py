@@ -224,7 +224,7 @@ def test_without_scipy_a_graph_is_differentiated_and_printed_and_says_what_it_ne
         "try:\n    d(2.0)\nexcept ad.AdcoreError as e:\n    print(type(e).__name__, e)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
-    assert done.stdout.startswith("MissingExtraError special functions run on SciPy, which is not installed")
+    assert done.stdout.startswith("MissingExtraError this runs on scipy.special, and SciPy is not installed")
     assert 'install it: pip install "adcore[scipy]"' in done.stdout
 
 

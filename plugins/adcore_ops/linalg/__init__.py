@@ -4,9 +4,11 @@ Every op takes stacks of matrices in its last two axes. The rules are written in
 papers named in each file; none conjugates where the pairing Re sum(y_bar * x_dot) does not.
 """
 
-from adcore_ops.linalg import eigen, factor, norm, singular, solve
+from adcore_ops.linalg import eigen, equations, factor, matrix_functions, norm, singular, solve, triangular
 from adcore_ops.linalg.functions import FUNCTIONS
 
-OPS = [op for family in (solve, factor, eigen, singular, norm) for op in family.OPS]
+FAMILIES = (solve, factor, eigen, singular, norm, triangular, matrix_functions, equations)
+
+OPS = [op for family in FAMILIES for op in family.OPS]
 
 __all__ = ["FUNCTIONS", "OPS"]

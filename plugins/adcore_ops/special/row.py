@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from adcore.extend import MissingExtraError, Op, Rule, RuleError, Sample, Type, elementwise, op_call
+from adcore_ops.extras import scipy
 
 ANY, POSITIVE, UNIT = (-2.0, 2.0), (0.3, 3.0), (0.1, 0.9)
 ORDER = (1.0, 5.0)
@@ -41,26 +41,12 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """What records the ufuncs that take integers, or real and complex arguments beside each other; filled by `row`."""
 
 
-@lru_cache(maxsize=1)
-def scipy_special() -> ModuleType:
-    """scipy.special. Raises MissingExtraError that says how to get it."""
-    try:
-        import scipy.special
-    except ImportError as e:
-        raise MissingExtraError(
-            "special functions run on SciPy, which is not installed", "", 'install it: pip install "adcore[scipy]"'
-        ) from e
-    return scipy.special
-
-
 @lru_cache(maxsize=1024)
 def scipy_function(name: str) -> Callable[..., Any]:
     """The function of that name in scipy.special. Raises MissingExtraError when this SciPy lacks it."""
-    found: Callable[..., Any] | None = getattr(scipy_special(), name, None)
+    found: Callable[..., Any] | None = getattr(scipy("special"), name, None)
     if found is None:
-        import scipy
-
-        raise MissingExtraError(f"SciPy {scipy.__version__} has no scipy.special.{name}", "", "install a newer SciPy")
+        raise MissingExtraError(f"this SciPy has no scipy.special.{name}", "", "install a newer SciPy")
     return found
 
 
