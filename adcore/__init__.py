@@ -54,11 +54,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """`testing` and `hookimpl`, imported when they are first asked for: a program that runs needs neither."""
+    """What is imported when it is first asked for: `testing`, `random`, `scipy`, `conv` and `hookimpl`."""
     import importlib
 
-    if name == "testing":
-        return importlib.import_module("adcore.testing")
+    if name in ("testing", "random", "scipy"):
+        return importlib.import_module(f"adcore.{name}")
+    if name == "conv":
+        return importlib.import_module("adcore.convolution").conv
     if name == "hookimpl":
         return importlib.import_module("adcore.hookspecs").hookimpl
     raise AttributeError(f"module 'adcore' has no attribute {name!r}")

@@ -65,7 +65,7 @@ def _spread(x: Any, p: dict[str, Ints], dtype: Any) -> Any:
         reach(n, g) + a + b
         for n, g, a, b in zip(x.shape[x.ndim - d :], p["x_dilation"], p["low"], p["high"], strict=True)
     ]
-    if sizes == list(x.shape[x.ndim - d :]):
+    if not any(p["low"]) and not any(p["high"]) and all(gap == 1 for gap in p["x_dilation"]):
         return x
     wide = np.zeros((*x.shape[: x.ndim - d], *sizes), dtype)
     source: list[Any] = [Ellipsis]
@@ -174,9 +174,8 @@ def _flops(types: tuple[Any, ...], params: dict[str, Any]) -> float:
 
 
 def _params(d: int, strides: int = 1, low: int = 0, high: int = 0, x: int = 1, w: int = 1) -> dict[str, Ints]:
-    return {
-        "strides": (strides,) * d, "low": (low,) * d, "high": (high,) * d, "x_dilation": (x,) * d, "w_dilation": (w,) * d,
-    }  # fmt: skip
+    values = {"strides": strides, "low": low, "high": high, "x_dilation": x, "w_dilation": w}
+    return {name: (value,) * d for name, value in values.items()}
 
 
 @op(
@@ -189,6 +188,7 @@ def _params(d: int, strides: int = 1, low: int = 0, high: int = 0, x: int = 1, w
         Sample(((1, 2, 3), (3, 2, 4)), params=_params(1, x=3, low=1, high=-1)),
         Sample(((7, 2, 1, 5), (3, 1, 3)), params=_params(1, low=-1)),
         Sample(((2, 5), (3, 5)), params=_params(0)),
+        Sample(((1, 1, 2), (1, 1, 1)), params=_params(1, strides=2, high=1)),
         Sample(((1, 1, 5), (1, 1, 3)), params=_params(1, low=2, high=2), dtypes=("complex128", "float64")),
     ),
 )  # fmt: skip
@@ -198,4 +198,3 @@ def conv(x: Any, w: Any, **params: Any) -> Any:
 
 
 OPS: list[Op] = [conv]
-

@@ -17,12 +17,12 @@ FLOORS: list[tuple[str, ...]] = [
     ("errors", "types", "tree", "graph"),
     ("params", "elements", "rules", "registry", "samples", "opdef", "trace", "tracer", "index"),
     ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch"),
-    ("backend", "strategy", "stepper", "executor", "compose", "control", "ode", "implicit"),
+    ("backend", "strategy", "stepper", "executor", "compose", "control", "ode", "implicit", "random", "convolution"),
     (
         "config", "plugins", "hookspecs", "settings", "files", "sizes", "evaluate", "arguments", "remember",
         "derivatives", "pullback", "vector", "api", "explain", "extend", "sparse",
     ),
-    ("cli", "batch", "testing", "numpy", "__main__"),
+    ("cli", "batch", "testing", "numpy", "scipy", "__main__"),
 ]  # fmt: skip
 """The modules and packages of adcore by floor. A module may import its own floor and those below."""
 
@@ -32,7 +32,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pluggy": ("adcore.hookspecs", "adcore.plugins"),
     "msgpack": ("adcore.serialize",),
     "rich": ("adcore.cli", "adcore.batch"),
-    "scipy": (*BUILT_IN, "adcore.sparse"),
+    "scipy": (*BUILT_IN, "adcore.scipy", "adcore.sparse"),
     "pytest": ("adcore.testing.op",),
     "distributed": ("adcore_executors.dask",),
     "dask": ("adcore_executors.dask",),

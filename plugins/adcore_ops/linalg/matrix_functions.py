@@ -6,9 +6,10 @@ transpose is L(A^T, .). It is a corner of f of a matrix of twice the size, and s
     f([[A, E], [0, A]]) = [[F, L(A, E)], [0, F]]
     dL(A, E)[A', E'] = the same corner of L([[A, E], [0, A]], [[A', E'], [0, A']])
 
-so derivatives of every order are there, at twice the size for each further one.
-Source: Higham 2008, "Functions of matrices", theorem 3.6 (eq. 3.16) and section 3.2; Mathias 1996, "A chain
-rule for matrix functions and applications".
+so derivatives of every order are there, at twice the size for each further one. The root Y of A has
+Y Y' + Y' Y = A', which keeps to its branch also where A has negative eigenvalues.
+Source: Higham 2008, "Functions of matrices", theorem 3.6 (eq. 3.16), sections 3.2 and 6.1; Mathias 1996, "A
+chain rule for matrix functions and applications".
 
 The logarithm and the root of a real matrix may be complex, depending on its values: here they always are.
 """
@@ -21,14 +22,15 @@ import numpy as np
 
 from adcore.extend import STR, Op, Rule, Sample, Type, op
 from adcore_ops.extras import scipy
+from adcore_ops.linalg.equations import solve_sylvester
 from adcore_ops.linalg.matrix import complex_of, h, square, t
 from adcore_ops.linalg.stacks import each
 
-FUNCTIONS_OF_MATRICES = ("expm", "logm", "sqrtm", "cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm")
+FUNCTIONS_OF_MATRICES = ("expm", "logm", "cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm")
 
 
 def _dtype(dtype: Any, f: str) -> Any:
-    return complex_of(dtype) if f in ("logm", "sqrtm") else dtype
+    return complex_of(dtype) if f == "logm" else dtype
 
 
 def _infer(a: Type, *, f: str) -> Type:
@@ -52,14 +54,13 @@ def _sample(f: str, dtype: str = "float64", shape: tuple[int, ...] = (3, 3)) -> 
     rule=Rule(vjp=lambda g, y, a, *, f: frechet(t(a), g, f=f)),
     flops=lambda types, p: 30.0 * types[0].size * types[0].shape[-1],
     samples=(
-        _sample("expm"), _sample("expm", "complex128"), _sample("logm"), _sample("sqrtm", shape=(2, 3, 3)),
-        _sample("tanm"),
+        _sample("expm"), _sample("expm", "complex128"), _sample("logm", shape=(2, 3, 3)), _sample("tanm"),
     ),
 )  # fmt: skip
 def matrix_function(a: Any, *, f: str) -> Any:
     """f(A), with f named as in scipy.linalg. a: (..., n, n).
 
-    Raises LinAlgError for the logarithm or the root of a singular matrix.
+    Raises LinAlgError for the logarithm of a singular matrix.
     """
     dtype = square_dtype(a)
     if not a.shape[-1]:
@@ -74,11 +75,19 @@ def square_dtype(a: Any) -> Any:
 
 def _evaluated(a: Any, f: str) -> Any:
     """f of one matrix, in double precision."""
-    if f in ("logm", "sqrtm"):
-        s = np.linalg.svd(a, compute_uv=False)
-        if s[-1] <= s[0] * len(s) * float(np.finfo(s.dtype).eps):
-            raise np.linalg.LinAlgError(f"Singular matrix: {f} is not analytic there")
-    return getattr(scipy("linalg"), f)(a.astype(np.complex128 if a.dtype.kind == "c" else np.float64))
+    if f == "logm":
+        _check_regular(a, f)
+    return getattr(scipy("linalg"), f)(_double(a))
+
+
+def _double(a: Any) -> Any:
+    return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
+
+
+def _check_regular(a: Any, f: str) -> None:
+    s = np.linalg.svd(a, compute_uv=False)
+    if s[-1] <= s[0] * len(s) * float(np.finfo(s.dtype).eps):
+        raise np.linalg.LinAlgError(f"Singular matrix: {f} is not analytic there")
 
 
 def _block(a: Any, e: Any, low: Any) -> Any:
@@ -108,7 +117,7 @@ def _frechet_vjp(g: Any, y: Any, a: Any, e: Any, *, f: str) -> Any:
     rule=Rule(vjp=_frechet_vjp, broadcasts=True),
     samples=(
         Sample(((3, 3), (3, 3)), program=lambda a, e: frechet(_near_one(a), e, f="expm")),
-        Sample(((2, 2), (2, 2)), dtypes=("complex128",) * 2, program=lambda a, e: frechet(_near_one(a), e, f="sqrtm")),
+        Sample(((2, 2), (2, 2)), dtypes=("complex128",) * 2, program=lambda a, e: frechet(_near_one(a), e, f="sinm")),
         Sample(((2, 2), (5, 2, 2)), program=lambda a, e: frechet(_near_one(a), e, f="logm")),
     ),
 )  # fmt: skip
@@ -129,4 +138,32 @@ def frechet(a: Any, e: Any, *, f: str) -> Any:
     return each(one, [((n, n), _dtype(dtype, f))], a, e)
 
 
-OPS: list[Op] = [matrix_function, frechet]
+# --- square root ---------------------------------------------------------------------------------
+
+
+def _root_vjp(g: Any, y: Any, a: Any) -> Any:
+    return solve_sylvester(t(y), t(y), g)
+
+
+def _root_sample(dtype: str, shape: tuple[int, ...]) -> Sample:
+    return Sample((shape,), dtypes=(dtype,), program=lambda a: sqrtm(_near_one(a)))
+
+
+@op(
+    "linalg::sqrtm", rule=Rule(vjp=_root_vjp), batch="core",
+    infer=lambda a: Type(complex_of(square(a).dtype), a.shape),
+    samples=(_root_sample("float64", (2, 3, 3)), _root_sample("complex128", (3, 3))),
+)  # fmt: skip
+def sqrtm(a: Any) -> Any:
+    """The principal square root of a: (..., n, n), complex. Raises LinAlgError for a singular matrix."""
+    dtype = complex_of(square_dtype(a))
+    routine = scipy("linalg").sqrtm
+
+    def one(a: Any) -> Any:
+        _check_regular(a, "sqrtm")
+        return routine(_double(a))
+
+    return each(one, [(a.shape[-2:], dtype)], a) if a.shape[-1] else np.zeros(a.shape, dtype)
+
+
+OPS: list[Op] = [matrix_function, frechet, sqrtm]
