@@ -63,6 +63,17 @@ def report(name: str, value: Any) -> None:
     trace.reports.append((name, trace.lift(value)))
 
 
+def report_next(name: str, value: Any) -> None:
+    """A report under that name, or under the first of "name 2", "name 3", ... that is free."""
+    trace = current()
+    taken = set() if trace is None else {known for known, _ in trace.reports}
+    free, i = name, 1
+    while free in taken:
+        i += 1
+        free = f"{name} {i}"
+    report(free, value)
+
+
 @dataclass(frozen=True, slots=True)
 class Plain:
     """A sub-graph whose checks and reports are further outputs, since only the outermost graph can state them."""
