@@ -54,11 +54,11 @@ class Writer:
     def write(self, group: str, key: bytes, point: Point, sizes: Mapping[str, int]) -> NewItem:
         """Write the next item; what the journal needs of it."""
         tag, values = point
-        inputs = ENCODE({name: _encoded(value) for name, value in values.items()})
+        inputs = ", ".join(f"{ENCODE(name)}: {_encoded(value)}" for name, value in values.items())
         start = f'{{"item": {self.items}, "key": "{key.hex()}", "group": "{group}"'
         named = f', "sizes": {ENCODE(sizes)}' if sizes else ""
         label = f', "tag": {ENCODE(tag)}' if tag else ""
-        raw = f'{start}{named}, "inputs": {inputs}{label}}}\n'.encode()
+        raw = f'{start}{named}, "inputs": {{{inputs}}}{label}}}\n'.encode()
         self._file.write(raw)
         self._sha256.update(raw)
         new = NewItem(self.items, self._offset, key, group, told_sizes(sizes), tag)
@@ -152,10 +152,11 @@ def hash_inputs(digest: bytes, inputs: Mapping[str, Array]) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def _encoded(value: Array | int) -> Any:
+def _encoded(value: Array | int) -> str:
     """An input as a line has it, exact to the bit; `decoder` reads it."""
     if isinstance(value, int):
-        return {"row": value}
-    if value.dtype.kind == "c":
-        return np.stack([value.real, value.imag], -1).tolist()
-    return value.tolist()
+        return f'{{"row": {value}}}'
+    listed = (np.stack([value.real, value.imag], -1) if value.dtype.kind == "c" else value).tolist()
+    text = repr(listed)
+    # Python writes numbers and lists of them as JSON does, except nan, inf and bools, and is faster at it
+    return ENCODE(listed) if "n" in text or value.dtype.kind == "b" else text

@@ -42,6 +42,12 @@ class DaskExecutor(Executor):
                 f"[executor] address = {address!r}",
                 "start one, or leave it out",
             ) from None
+        except RuntimeError as error:
+            raise ExecutorError(
+                f"no Dask cluster could be started here: {error}",
+                '[executor] name = "dask"',
+                'look at what its processes said; a script that runs a job needs `if __name__ == "__main__":`',
+            ) from None
         self.slots = sum(self._client.nthreads().values()) if address else setup.workers
 
     def submit(self, chunk: Chunk) -> None:
