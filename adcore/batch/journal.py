@@ -60,13 +60,13 @@ class Journal:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        self._db = sqlite3.connect(
-            _uri(path, "ro" if read_only else "rwc"), uri=True, isolation_level=None, timeout=10.0
-        )
-        if not read_only:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")  # results are fsynced; a lost row is adopted again
-            self._db.execute("PRAGMA cache_size=-8000")
+        if read_only:
+            self._db = _reading(path)
+            return
+        self._db = sqlite3.connect(_uri(path, "mode=rwc"), uri=True, isolation_level=None, timeout=10.0)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")  # results are fsynced; a lost row is adopted again
+        self._db.execute("PRAGMA cache_size=-8000")
 
     def damage(self, items: int, manifest: str) -> str:
         """Why this cannot be the journal of a manifest with this many items and this hash; or ""."""
@@ -185,7 +185,7 @@ class Journal:
         """The names of the shards in which another job's journal has results for pending items of this one."""
         try:
             self.commit()
-            self._db.execute("ATTACH ? AS other", (_uri(other, "ro"),))
+            self._db.execute("ATTACH ? AS other", (_uri(other, "mode=ro"),))
         except sqlite3.Error:
             return []  # not a journal: that is its own job's trouble
         try:
@@ -283,5 +283,20 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
 
 
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path.resolve()))}?mode={mode}"
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, in a directory that cannot be written too."""
+    for options in ("mode=ro", "mode=ro&immutable=1"):  # on a read-only disk nobody can change it meanwhile
+        db = sqlite3.connect(_uri(path, options), uri=True, isolation_level=None, timeout=10.0)
+        try:
+            db.execute("SELECT count(*) FROM meta").fetchone()
+        except sqlite3.DatabaseError as error:
+            db.close()
+            if error.sqlite_errorname != "SQLITE_CANTOPEN" or "immutable" in options or not path.exists():
+                raise
+        else:
+            break
+    return db
+
+
+def _uri(path: Path, options: str) -> str:
+    return f"file:{quote(str(path.resolve()))}?{options}"

@@ -70,7 +70,7 @@ class Results:
         row = self._row(item)
         if row.state == DONE:
             return {name: self._output(row, name) for name in self._outputs(row)}
-        reason = f"{row.kind}: {row.message}" if row.kind else "it was not computed yet"
+        reason = f"{row.kind}: {(row.message or '').partition(chr(10))[0]}" if row.kind else "it was not computed yet"
         raise BatchError(
             f"item {item} has no result: {reason}",
             f"job {self.place}",

@@ -36,6 +36,7 @@ class Summary:
 
     code: 0 all done · 1 some items failed · 75 stopped, resumable · 130 interrupted, resumable.
     counts: items by state.   seconds: of this run.   failures: the first few.
+    machines: what the results come from; more than one kind may differ in bits.
     """
 
     place: Path
@@ -45,6 +46,7 @@ class Summary:
     report: Path
     failures: tuple[Failure, ...] = ()
     messages: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +203,16 @@ def _drive(place: Path, job: Job, notes: Notes, verify: bool, others: Sequence[P
         finally:
             with contextlib.suppress(sqlite3.Error, StorageError):
                 report = write_report(place, job, journal)
-        machines = {machine for *_, machine in journal.shards()}
+        machines = sorted({machine for *_, machine in journal.shards()})
         if len(machines) > 1:
-            told = "; ".join(sorted(machines))
+            told = "; ".join(machines)
             notes.tell(f"the results come from {len(machines)} kinds of machine and may differ in bits: {told}")
         counts = journal.counts()
         bad = counts["failed"] + counts["quarantined"]
         code = stop.code if stop.code and counts["pending"] else min(bad, 1)
         seconds = time.monotonic() - begin
         failures = first_failures(place, journal)
-        return Summary(place, code, counts, seconds, report, failures, tuple(notes.messages))
+        return Summary(place, code, counts, seconds, report, failures, tuple(notes.messages), tuple(machines))
 
 
 def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: Stop) -> None:

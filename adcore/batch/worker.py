@@ -223,7 +223,8 @@ class Tray:
     def fail(self, item: int, error: Exception, seconds: float) -> None:
         """Take an item's error: its class, its message, where it came from, whether to try again."""
         kind = next(c.__name__ for c in type(error).__mro__ if not c.__name__.startswith("_"))
-        message = str(error)[:2000] or "it gives no reason"
+        notes = getattr(error, "__notes__", ())  # op and line of the user's code, from the program
+        message = "\n".join([str(error) or "it gives no reason", *notes])[:2000]
         detail = "".join(traceback.format_exception(error))[-8000:]
         transient = isinstance(error, TRANSIENT)
         row = (item, kind, message, detail, transient, seconds, self.read_peak())

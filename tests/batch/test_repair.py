@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+import subprocess
 
 import chaos
 import pytest
 from batch_jobs import check_results, items, shard_items
 
 from adcore.batch import verbs
-from adcore.errors import BatchError
+from adcore.errors import BatchError, StorageError
 
 
 def test_a_result_without_a_row_is_adopted_and_a_row_without_a_result_is_redone(bench):
@@ -90,3 +91,36 @@ def test_journal_and_manifest_both_damaged_end_in_an_error_and_the_job_file_brin
     )
     (place / "job.toml").unlink()
     assert verbs.run(path).messages == ("results of 20 items were found",)
+
+
+def test_results_of_different_machines_are_told(bench):
+    path = items(bench, [0] * 3, "chunk_seconds = 0.001")
+    first = verbs.run(path)
+    with sqlite3.connect(first.place / "journal.sqlite") as db:
+        db.execute("UPDATE shards SET machine = 'an older one' WHERE shard = 1")
+    db.close()
+    again = verbs.run(path)
+    told = f"the results come from 2 kinds of machine and may differ in bits: an older one; {first.machines[0]}"
+    assert again.messages == (told,)
+
+
+def test_a_read_only_directory_stops_the_job_and_a_writable_one_goes_on(bench):
+    place = bench.folder / "runs"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        path = items(bench, [0] * 3)
+        verbs.run(path)
+        (place / "results" / os.listdir(place / "results")[0]).unlink()
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        with pytest.raises(StorageError, match="Read-only file system") as caught:
+            verbs.run(path)
+        assert "give it write permission" in str(caught.value)
+        assert verbs.status(path).counts["done"] == 3
+        subprocess.run(["mount", "-o", "remount,rw", str(place)], check=True)
+        assert verbs.run(path).code == 0
+        check_results(place, range(3))
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import chaos
 import pytest
@@ -9,6 +10,8 @@ from batch_jobs import check_results, children, items, report, shard_items, wait
 
 from adcore.batch import verbs
 from adcore.errors import BatchError, ExecutorError
+from adcore.hookspecs import hookimpl
+from adcore.plugins import loader
 
 
 def test_items_end_as_done_failed_or_quarantined_and_the_report_says_why(bench):
@@ -21,7 +24,8 @@ def test_items_end_as_done_failed_or_quarantined_and_the_report_says_why(bench):
     assert [row["state"] for row in rows] == [
         "done", "failed", "done", "quarantined", "done", "done", "quarantined", "done",
     ]  # fmt: skip
-    assert (rows[1]["kind"], rows[1]["message"], rows[1]["tag"]) == ("ValueError", "x is 1", "item 1")
+    assert (rows[1]["kind"], rows[1]["tag"]) == ("ValueError", "item 1")
+    assert re.fullmatch(r"x is 1\n  while running chaos::act at conftest.py:\d+, in graph .*", rows[1]["message"])
     assert (rows[3]["kind"], rows[3]["message"]) == ("WorkerKilled", "its worker was ended by signal 9, 3 times")
     assert rows[6]["message"] == "its worker was ended with exit code 7, 3 times"
     assert all(float(row["seconds"]) < 1 and int(row["peak_bytes"]) > 1 << 20 for row in rows if row["state"] == "done")
@@ -121,3 +125,45 @@ def test_progress_off_a_terminal_is_json_lines_and_memory_stays_flat(bench, capf
     assert grown < 48, "MiB"
     lines = [json.loads(line) for line in errors.splitlines()]
     assert lines[-1] == {**lines[-1], "done": 40000, "failed": 0, "quarantined": 0, "total": 40000, "eta": 0.0}
+
+
+def test_plugins_are_told_of_every_item_and_one_that_raises_is_told_no_more(bench, capfd):
+    class Watcher:
+        def __init__(self):
+            self.seen = {}
+
+        @hookimpl
+        def adcore_item_finished(self, item):
+            self.seen[item.number] = (item.state, item.kind)
+
+    class Broken:
+        calls = 0
+
+        @hookimpl
+        def adcore_item_finished(self):
+            self.calls += 1
+            raise RuntimeError("not today")
+
+    watcher, broken = Watcher(), Broken()
+    manager = loader().manager
+    manager.register(watcher, "watcher")
+    manager.register(broken, "broken")
+    try:
+        summary = verbs.run(items(bench, [0, chaos.RAISE, 0, chaos.KILL]))
+    finally:
+        manager.unregister(watcher)
+        manager.unregister(broken)
+    assert watcher.seen == {
+        0: ("done", ""), 1: ("failed", "ValueError"), 2: ("done", ""), 3: ("quarantined", "WorkerKilled"),
+    }  # fmt: skip
+    assert (summary.code, broken.calls) == (1, 1)
+    told = "adcore: broken: adcore_item_finished raised RuntimeError: not today; it is not called again\n"
+    assert capfd.readouterr().err == told
+
+
+def test_workers_have_as_many_threads_for_linear_algebra_as_the_job_says(bench):
+    for threads in (1, 2):
+        path = items(bench, [0], f"threads = {threads}\nreuse = []")
+        summary = verbs.run(path, out=bench.folder / f"threads{threads}")
+        (machine,) = summary.machines
+        assert f" threads {threads} " in machine
