@@ -10,6 +10,9 @@ import pytest
 
 import adcore as ad
 from adcore import errors, hookspecs
+from adcore.cli import VERBS
+from adcore.registry import doors, registry
+from docs import graph_ops
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -36,6 +39,32 @@ def test_every_hook_is_documented_with_its_arguments(hook):
 def test_every_error_is_documented(error):
     assert f"`{error.__name__}`" in page("errors")
     assert error.__doc__
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_documented(verb):
+    assert f"adcore {verb}" in page("cli")
+
+
+def test_every_setting_is_documented():
+    from adcore.config.known import SETTINGS
+
+    text = page("strategies")
+    missing = [name for name in SETTINGS if name.rpartition(".")[2] not in text]
+    assert not missing
+
+
+def test_every_strategy_stepper_and_method_is_documented():
+    doors["load"](None)
+    known = registry()
+    text = "".join(p.read_text() for p in DOCS.glob("*.md"))
+    names = [*known.strategies, *known.steppers, *(name for _, name in known.methods)]
+    assert [n for n in names if f"`{n}`" not in text] == []
+
+
+def test_every_op_is_documented():
+    again = "run python tests/docs/graph_ops.py > docs/graph_ops.md"
+    assert page("graph_ops") == graph_ops.page(), again
 
 
 def test_every_public_name_is_documented():
