@@ -53,6 +53,7 @@ from adcore.graph import (
 from adcore.hookspecs import hookimpl
 from adcore.implicit import implicit, jacobian_of, root
 from adcore.index import fit_value
+from adcore.memory import UNKNOWN, transposed
 from adcore.ode import solve_ivp
 from adcore.opdef import op
 from adcore.params import (

@@ -15,6 +15,7 @@ import numpy as np
 
 from adcore.errors import TraceError
 from adcore.graph import Value
+from adcore.memory import sliced
 from adcore.registry import registry
 from adcore.trace import caller, op_call
 
@@ -36,6 +37,7 @@ class Basic:
     step: tuple[int, ...]
     flipped: tuple[int, ...]  # axes that are then reversed, counted from the end
     shape: tuple[int, ...]  # of the result: ints dropped, new axes put in
+    kept: tuple[tuple[int, int, int] | None, ...]  # per axis of the result: its axis, step and length
 
     def covers(self, shape: Sequence[int]) -> bool:
         """True when the slice is the whole array as it stands."""
@@ -61,17 +63,17 @@ def parse(index: Any, shape: tuple[int, ...]) -> Basic | None:
     size: list[int] = []
     step: list[int] = []
     flipped: list[int] = []
-    result: list[int] = []
+    kept: list[tuple[int, int, int] | None] = []
     axis = 0
     for item in items:
         if item is None:
-            result.append(1)
+            kept.append(None)
             continue
         n = shape[axis]
         if isinstance(item, slice):
             first, stop, stride = item.indices(n)
             count = len(range(first, stop, stride))
-            result.append(count)
+            kept.append((axis, stride, count))
         else:
             first, count, stride = operator.index(item), 1, 1
             if not -n <= first < n:
@@ -84,7 +86,8 @@ def parse(index: Any, shape: tuple[int, ...]) -> Basic | None:
         size.append(count)
         step.append(stride if count > 1 else 1)
         axis += 1
-    return Basic(tuple(start), tuple(size), tuple(step), tuple(flipped), tuple(result))
+    shown = tuple(1 if k is None else k[2] for k in kept)
+    return Basic(tuple(start), tuple(size), tuple(step), tuple(flipped), shown, tuple(kept))
 
 
 def _is_int(item: Any) -> bool:
@@ -101,7 +104,7 @@ def read_index(x: Tracer, index: Any) -> Any:
     if basic is None:
         return _function("getitem")(x, index)
     if basic.covers(x.shape) and basic.shape == x.shape:
-        return x.tied(x.copy(), lambda base: base, lambda base, new: new)
+        return x.tied(x.copy(), lambda base: base, lambda base, new: new, x.layout)
 
     def take(base: Tracer) -> Any:
         return _reshape(_slice(base, basic), basic.shape)
@@ -109,9 +112,7 @@ def read_index(x: Tracer, index: Any) -> Any:
     def put(base: Tracer, new: Tracer) -> Any:
         return _put(base, _reshape(new, basic.size), basic)
 
-    view = x.tied(take(x), take, put)
-    view.strided = x.strided or not _leading(basic, x.shape)
-    return view
+    return x.tied(take(x), take, put, sliced(x.layout, x.shape, basic.kept))
 
 
 def write_index(x: Tracer, index: Any, value: Any) -> Value:
@@ -153,14 +154,6 @@ def fit_value(x: Tracer, value: Any, shape: tuple[int, ...]) -> Tracer:
             f"at {caller()}",
         )
     return new if new.shape == shape else broadcast_to(new, shape=shape, rank=new.ndim)
-
-
-def _leading(basic: Basic, shape: tuple[int, ...]) -> bool:
-    """True when the slice of a contiguous array is contiguous."""
-    if basic.flipped or any(s != 1 for s in basic.step):
-        return False
-    partial = [i for i, (n, m) in enumerate(zip(basic.size, shape, strict=True)) if n != m]
-    return not partial or all(n == 1 for n in basic.size[: partial[-1]])
 
 
 def _slice(x: Any, basic: Basic) -> Any:

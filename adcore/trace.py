@@ -17,6 +17,7 @@ import numpy as np
 
 from adcore.errors import OpError, TraceError
 from adcore.graph import NO_PARAMS, Check, Node, Source, Value
+from adcore.memory import UNKNOWN
 from adcore.params import normalise
 from adcore.registry import Op, ensure, find_op, result_types
 from adcore.types import DTYPES, AnyType, Array, Type, type_of
@@ -250,10 +251,18 @@ def apply(op: Op, args: Sequence[Any], params: dict[str, Any]) -> Any:
     ensure(op)
     dtype = common_dtype(args)
     values = [trace.lift(a, dtype if type(a) in WEAK else None) for a in args]
-    outputs = trace.record(op, values, params)
-    if len(outputs) == 1:
-        return trace.wrap(outputs[0])
-    return tuple(trace.wrap(v) for v in outputs)
+    found = tuple([trace.wrap(v) for v in trace.record(op, values, params)])
+    if not isinstance(op.batch, tuple) and any(map(_scattered, args)):  # products are C-contiguous in any case
+        for y in found:
+            y.layout = UNKNOWN if y.ndim > 1 else None
+    return found[0] if len(found) == 1 else found
+
+
+def _scattered(x: Any) -> bool:
+    """True for an array or tracer that is not C-contiguous, so that NumPy chooses the layout of what is made of it."""
+    if isinstance(x, np.ndarray):
+        return not x.flags.c_contiguous
+    return getattr(x, "layout", None) is not None
 
 
 def tracer_trace(args: Sequence[Any]) -> Trace:

@@ -19,6 +19,7 @@ from adcore import registry as _registry
 from adcore.errors import TraceError
 from adcore.graph import Value
 from adcore.index import read_index, write_index
+from adcore.memory import COPY, UNKNOWN, Layout, only_ones_differ, reshaped
 from adcore.registry import find_op, registry
 from adcore.trace import Trace, apply, asking_function, caller, current
 from adcore.types import Type
@@ -27,7 +28,7 @@ from adcore.types import Type
 class Tracer:
     """A handle on a value of a graph under construction. Made by tracing, never by hand."""
 
-    __slots__ = ("_base", "_put", "_seen", "_take", "_trace", "_value", "strided")
+    __slots__ = ("_base", "_put", "_seen", "_take", "_trace", "_value", "layout")
     __array_priority__ = 1000.0
 
     def __init__(self, trace: Trace, value: Value) -> None:
@@ -35,7 +36,7 @@ class Tracer:
         self._value = value
         self._base: Tracer | None = None
         self._seen: Value | None = None
-        self.strided = False  # in NumPy its memory would not be contiguous
+        self.layout: Layout = None  # where NumPy would have its elements
         self._take: Callable[[Tracer], Tracer] | None = None
         self._put: Callable[[Tracer, Tracer], Tracer] | None = None
 
@@ -79,12 +80,30 @@ class Tracer:
             self._seen = self._base._value
         self._value = new
 
-    def tied(self, result: Tracer, take: Callable[[Tracer], Tracer], put: Callable[[Tracer, Tracer], Tracer]) -> Tracer:
-        """The result of a view op, tied to this handle."""
+    def tied(
+        self, result: Tracer, take: Callable[[Tracer], Tracer], put: Callable[[Tracer, Tracer], Tracer],
+        layout: Layout = None,
+    ) -> Tracer:  # fmt: skip
+        """The result of a view op, tied to this handle. take, put: the view of a base, a base with a new view."""
         if isinstance(result, ArrayTracer) and self._trace is current():
-            result.strided = self.strided
+            result.layout = layout
             result._base, result._seen, result._take, result._put = self, self._read(), take, put
         return result
+
+    def tied_reshape(self, result: Tracer, take: Callable[[Tracer], Tracer]) -> Tracer:
+        """A reshape of this handle: tied where NumPy gives a view; an error on a write where one cannot know."""
+        layout = reshaped(self.layout, self.shape, result.shape)
+        if layout == COPY:
+            result.layout = None
+            return result
+        if layout == UNKNOWN and not only_ones_differ(self.shape, result.shape):
+            return self.tied(result, _doubtful, _doubtful, UNKNOWN)
+
+        def put(base: Tracer, new: Tracer) -> Tracer:
+            shape = apply(find_op("core::reshape"), (new,), {"shape": base.shape, "rank": new.ndim})
+            return shape  # type: ignore[no-any-return]
+
+        return self.tied(result, take, put, layout)
 
     @property
     def _type(self) -> Type:
@@ -323,8 +342,16 @@ class ArrayTracer(Tracer):
 
     @property
     def flat(self) -> Any:
-        """The elements along one axis."""
-        return np.reshape(self, -1)
+        """The elements along one axis; writes to them reach the array, whatever its layout."""
+        shape = self.shape
+
+        def line(x: Tracer) -> Any:
+            return apply(find_op("core::reshape"), (x,), {"shape": (x.size,), "rank": x.ndim})
+
+        def put(base: Tracer, new: Tracer) -> Any:
+            return apply(find_op("core::reshape"), (new,), {"shape": shape, "rank": 1})
+
+        return self.tied(line(self), line, put)
 
     def tolist(self) -> list[Any]:
         """Nested lists of traced scalars."""
@@ -354,6 +381,14 @@ class ArrayTracer(Tracer):
         for i in range(self.size):
             cells[i] = flat[i]
         return cells.reshape(self.shape)
+
+
+def _doubtful(base: Tracer, new: Tracer | None = None) -> Tracer:
+    raise TraceError(
+        f"a traced {base._type} and a reshape of it may or may not share memory in NumPy, and one was written to",
+        f"at {caller()}",
+        "say which is meant: reshape before transposing, or take .copy() of one of them",
+    )
 
 
 _METHODS = frozenset(

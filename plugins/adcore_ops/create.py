@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import Tracer, current
+from adcore.extend import UNKNOWN, Tracer, current
 from adcore_ops.join import stack
-from adcore_ops.shape import lifted, moveaxis, np_broadcast_to, np_reshape
+from adcore_ops.shape import broadcast_to, lifted, moveaxis, np_reshape
 from adcore_ops.sized import integers
 
 
@@ -36,7 +36,11 @@ def full_like(
     dtype = a.dtype if dtype is None else np.dtype(dtype)
     value = lifted(fill_value if isinstance(fill_value, Tracer) else np.asarray(fill_value).astype(dtype))
     value = value if value.dtype == dtype else value.astype(dtype)
-    return np_broadcast_to(value, a.shape if shape is None else _shape(shape))
+    shape = a.shape if shape is None else _shape(shape)
+    result = broadcast_to(value, shape=shape, rank=value.ndim)
+    if a.layout is not None and result.ndim > 1 and order in "KA":
+        result.layout = UNKNOWN
+    return result
 
 
 def _like(value: int) -> Callable[..., Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import DTYPE, Op, Rule, Sample, Type, along, elementwise, linear, op, ufunc_infer
+from adcore.extend import DTYPE, UNKNOWN, Op, Rule, Sample, Type, along, elementwise, linear, op, ufunc_infer
 from adcore_ops.join import np_concatenate
-from adcore_ops.shape import axis_of
+from adcore_ops.shape import axis_of, read_only
 
 
 @op(
@@ -106,13 +106,13 @@ OPS = [convert, real, imag, ldexp, frexp, modf]
 
 
 def np_real(val: Any) -> Any:
-    """np.real."""
-    return real(val) if val.dtype.kind == "c" else val
+    """np.real; of complex numbers a view that cannot be written to."""
+    return val.tied(real(val), real, read_only, UNKNOWN) if val.dtype.kind == "c" else val
 
 
 def np_imag(val: Any) -> Any:
-    """np.imag."""
-    return imag(val) if val.dtype.kind == "c" else np.zeros_like(val)
+    """np.imag; of complex numbers a view that cannot be written to."""
+    return val.tied(imag(val), imag, read_only, UNKNOWN) if val.dtype.kind == "c" else np.zeros_like(val)
 
 
 def angle(z: Any, deg: bool = False) -> Any:

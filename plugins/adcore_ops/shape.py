@@ -14,7 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import INT, INTS, SHAPE, Sample, Tracer, Type, current, linear, moved, op, op_call
+from adcore.extend import (
+    INT,
+    INTS,
+    SHAPE,
+    UNKNOWN,
+    Sample,
+    Tracer,
+    Type,
+    current,
+    linear,
+    moved,
+    op,
+    op_call,
+    transposed,
+)
 
 Strides = tuple[int, ...]
 
@@ -247,13 +261,7 @@ def np_reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any 
     if math.prod(full) != a.size:
         raise ValueError(f"cannot reshape array of size {a.size} into shape {full}")
     result = reshape(a, shape=full, rank=a.ndim)
-    if a.strided or copy:  # NumPy copies a strided array
-        return result
-    return a.tied(
-        result,
-        lambda b: reshape(b, shape=full, rank=b.ndim),
-        lambda b, n: reshape(n, shape=b.shape, rank=n.ndim),
-    )
+    return result if copy else a.tied_reshape(result, lambda b: reshape(b, shape=full, rank=b.ndim))
 
 
 def ravel(a: Any, order: str = "C") -> Any:
@@ -267,13 +275,12 @@ def np_transpose(a: Any, axes: Any = None) -> Any:
     perm = tuple(reversed(range(a.ndim))) if axes is None else tuple(axis_of(i, a.ndim) for i in axes)
     if len(perm) != a.ndim or len(set(perm)) != a.ndim:
         raise ValueError("axes don't match array")
-    view = a.tied(
+    return a.tied(
         transpose(a, perm=perm),
         lambda b: transpose(b, perm=perm),
         lambda b, n: transpose(n, perm=_inverse(perm)),
+        transposed(a.layout, a.shape, perm),
     )
-    view.strided = a.strided or (view.ndim > 1 and perm != tuple(range(a.ndim)))
-    return view
 
 
 def matrix_transpose(x: Any, /) -> Any:
@@ -337,7 +344,16 @@ def np_broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """np.broadcast_to."""
     array = lifted(array)
     shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    return broadcast_to(array, shape=shape, rank=array.ndim)
+
+    def spread(b: Any) -> Any:
+        return broadcast_to(b, shape=shape, rank=b.ndim)
+
+    return array.tied(spread(array), spread, read_only, UNKNOWN)
+
+
+def read_only(base: Any, new: Any) -> Any:
+    """What a write through a view does that may only be read."""
+    raise ValueError("assignment destination is read-only")
 
 
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:

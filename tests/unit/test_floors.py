@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 FLOORS: list[tuple[str, ...]] = [
     ("errors", "types", "tree", "graph"),
-    ("params", "elements", "rules", "registry", "samples", "opdef", "trace", "tracer", "index"),
+    ("params", "elements", "rules", "registry", "samples", "opdef", "trace", "tracer", "index", "memory"),
     ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch"),
     ("backend", "strategy", "stepper", "executor", "compose", "control", "ode", "implicit", "random", "convolution"),
     (
