@@ -254,7 +254,8 @@ def apply(op: Op, args: Sequence[Any], params: dict[str, Any]) -> Any:
     found = tuple([trace.wrap(v) for v in trace.record(op, values, params)])
     if not isinstance(op.batch, tuple) and any(map(_scattered, args)):  # products are C-contiguous in any case
         for y in found:
-            y.layout = UNKNOWN if y.ndim > 1 else None
+            if isinstance(y._value.type, Type) and y.ndim > 1:
+                y.layout = UNKNOWN
     return found[0] if len(found) == 1 else found
 
 
