@@ -81,11 +81,12 @@ def reduction(name: str, ufunc: np.ufunc, rule: Rule, dtype: Callable[[Any], Any
 
 def _sum_numbers(xs: Sequence[Elements], types: Sequence[Type], p: Mapping[str, Any]) -> list[str] | None:
     (x,), (t,), axes = xs, types, p["axes"]
-    if t.dtype.char != "d" or not 0 < math.prod(t.shape[a] for a in axes) < 8:  # from 8 on NumPy adds in pairs
+    terms = math.prod(t.shape[a] for a in axes)
+    if t.dtype.char != "d" or not 0 < terms < 8:  # from 8 on NumPy adds in pairs
         return None
     kept = [i for i in range(t.ndim) if i - t.ndim not in axes]
     rows = np.transpose(positions(t), (*kept, *(a + t.ndim for a in sorted(axes))))
-    rows = rows.reshape(math.prod(t.shape[i] for i in kept), -1).tolist()
+    rows = rows.reshape(math.prod(t.shape[i] for i in kept), terms).tolist()
     return ["0.0 + (" + " + ".join(x[k] for k in row) + ")" for row in rows]
 
 
