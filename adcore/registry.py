@@ -55,6 +55,8 @@ class Op:
     pattern: which elements of its inputs each element of a result depends on, see `adcore.sparse.pattern`.
     flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
+    neutral: of a binary elementwise op, the number on either side with which it gives back the other side, to the
+        bit: (1.0, 1.0) for a product, (None, 1.0) for a quotient.
     numbers: how it is written on single numbers, for small arrays; see `adcore.elements`.
     numpy: the callables of NumPy (or another library) that record this op as they stand; one of a library
         that may not be installed, or that loads slowly, is named: "scipy.special:gamma".
@@ -78,6 +80,7 @@ class Op:
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None
+    neutral: tuple[float | None, ...] = ()
     numbers: Writing | None = None
     numpy: tuple[Callable[..., Any] | str, ...] = ()
     samples: tuple[Any, ...] = ()

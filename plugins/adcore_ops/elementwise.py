@@ -39,6 +39,12 @@ WRITTEN = {
 }  # fmt: skip
 """Ufuncs that have an operator of Python with the same bits. The others are called."""
 
+NEUTRAL = {
+    np.multiply: (1.0, 1.0), np.divide: (None, 1.0), np.power: (None, 1.0), np.subtract: (None, 0.0),
+    np.add: (-0.0, -0.0),
+}  # fmt: skip
+"""Numbers that change nothing, to the bit: not 0.0 for a sum, since -0.0 + 0.0 is 0.0."""
+
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
 ANY, POSITIVE, UNIT, ABOVE_ONE = (-2.0, 2.0), (0.3, 3.0), (-0.9, 0.9), (1.1, 4.0)
 
@@ -68,7 +74,8 @@ def row(
     shapes = (((2, 3),), ((),)) if ufunc.nin == 1 else (((2, 3), (2, 3)), ((5, 1), (3,)), ((), (7,)))
     return Op(
         f"core::{name or ufunc.__name__}", ufunc, ufunc_infer(ufunc), rule or elementwise(*partials),
-        elementwise=True, out=True, numpy=(ufunc,), kernel=_by_keyword if ufunc in (np.maximum, np.minimum) else None,
+        elementwise=True, out=True, numpy=(ufunc,), neutral=NEUTRAL.get(ufunc, ()),
+        kernel=_by_keyword if ufunc in (np.maximum, np.minimum) else None,
         samples=(*(Sample(s, ranges) for s in shapes), *_complex_samples(ufunc, ranges)),
         numbers=WRITTEN.get(ufunc, called(ufunc)), doc=f"np.{ufunc.__name__}, elementwise.",
     )  # fmt: skip

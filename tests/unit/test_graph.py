@@ -254,7 +254,7 @@ def test_simplify_merges_equal_nodes_and_drops_dead_ones() -> None:
 
 
 def test_simplify_tells_constants_apart_by_their_bits() -> None:
-    graph = ad.trace(lambda x: (x * 0.0, x * -0.0, x * 1.0, x * np.float32(1.0), x * np.True_), np.ones(3))
+    graph = ad.trace(lambda x: (x * 0.0, x * -0.0, x * 3.0, x * np.float32(3.0), x * np.True_), np.ones(3))
     assert len(simplify(graph).nodes) == len(graph.nodes)
     for y, z in zip(simplify(graph)(-np.ones(3)), graph(-np.ones(3)), strict=True):
         assert y.tobytes() == z.tobytes()
@@ -299,3 +299,28 @@ def test_dims_compute_as_integers_do(a: int, b: int, c: int, n: int, m: int) -> 
 def test_a_size_that_is_not_given_is_named() -> None:
     with pytest.raises(GraphError, match=r"^size m is not given\n  in 2\*m\+1\n  known sizes: n$"):
         (2 * Dim.named("m") + 1).at({"n": 3})
+
+
+def test_what_is_neutral_to_the_bit_is_removed_and_nothing_else() -> None:
+    one, zero, minus = np.float64(1.0), np.float64(0.0), np.float64(-0.0)
+
+    def ops(f: Any, dtype: Any = float) -> list[str]:
+        return [n.op.removeprefix("core::") for n in simplify(ad.trace(f, np.ones(3, dtype))).nodes]
+
+    for f in (lambda x: x * one, lambda x: one * x, lambda x: x / one, lambda x: x**one, lambda x: x - zero,
+              lambda x: minus + x, lambda x: x * np.broadcast_to(one, (3,)),
+              lambda x: x * np.ones((1, 3))[0]):  # fmt: skip
+        assert ops(f) == []
+    assert ops(lambda x: x + zero) == ["add"]  # -0.0 + 0.0 is 0.0
+    assert ops(lambda x: one / x) == ["divide"]
+    assert ops(lambda x: x - minus) == ["subtract"]
+    assert ops(lambda x: x * np.ones((2, 3))) == ["multiply"]  # broadcasts
+    assert ops(lambda x: x * one, np.float32) == ["multiply"]  # becomes float64
+    assert ops(lambda x: x * (one + 0j)) == ["multiply"]
+    x = np.array([-0.0, np.nan, np.inf])
+    np.testing.assert_array_equal(np.signbit(ad.trace(lambda x: x * one - zero, x)(x)), np.signbit(x))
+
+
+def test_the_gradient_of_a_sum_does_not_multiply_by_ones() -> None:
+    gradient = ad.differentiate(ad.trace(lambda x: np.sum(np.sin(x)), np.ones(1000)), "grad", wrt=0)
+    assert [n.op for n in gradient.nodes] == ["core::cos"]
