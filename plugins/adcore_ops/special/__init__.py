@@ -3,6 +3,8 @@
 SciPy is imported when one of them first runs, not when this package is.
 """
 
+import numpy as np
+
 from adcore_ops.special import (
     bessel,
     distributions,
@@ -15,10 +17,15 @@ from adcore_ops.special import (
     integrals,
     sums,
 )
-from adcore_ops.special.row import FUNCTIONS
+from adcore_ops.special.row import FUNCTIONS as ROWS
 
 FAMILIES = (gamma, erf, entropy, bessel, integrals, hypergeometric, distributions, families, incomplete, sums)
 
 OPS = [op for family in FAMILIES for op in family.OPS]
+
+IN_NUMPY_TOO = {"cbrt": np.cbrt, "exp2": np.exp2, "expm1": np.expm1, "log1p": np.log1p, "round": np.rint}
+"""Functions of scipy.special that NumPy has itself: they record NumPy's op."""
+
+FUNCTIONS = ROWS | {f"scipy.special:{name}": function for name, function in IN_NUMPY_TOO.items()}
 
 __all__ = ["FUNCTIONS", "OPS"]
