@@ -22,6 +22,7 @@ from adcore.errors import (
     AdcoreError,
     BudgetError,
     CheckError,
+    ConfigError,
     DifferentiationError,
     ExecutorError,
     GraphError,
@@ -72,14 +73,15 @@ from adcore.params import (
     many,
     optional,
 )
+from adcore.plan.arena import padded
 from adcore.plan.check import Cost, check
 from adcore.plan.explain import size as bytes_in_words
-from adcore.plan.layout import Layout, body_keys, direct_outputs, lay_out, padded, reads, views
-from adcore.plan.loops import Loop, Pair, Places, loop_of, pairs, scheduled
+from adcore.plan.layout import Layout, body_keys, direct_outputs, lay_out, node_needs, place_bytes, reads, views
+from adcore.plan.loops import Loop, Pair, Places, extent, loop_of, pairs, scheduled, tape_bytes
 from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue
-from adcore.plan.steps import Plan, Run, default_plan
-from adcore.plan.work import work
+from adcore.plan.steps import Plan, Run, body_plans, default_plan, sub_graphs
+from adcore.plan.work import CALL, total_work, work
 from adcore.registry import Op, find_op, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample

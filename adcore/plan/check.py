@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from adcore.errors import PlanError
 from adcore.graph import Graph, Node, Value, bodies, kept, numbering, values
 from adcore.plan.layout import body_keys, direct_outputs, reads, views
-from adcore.plan.loops import Pair, scheduled
-from adcore.plan.loops import kept as kept_by
-from adcore.plan.replay import ScheduleCost
+from adcore.plan.loops import Pair, executions, schedule_cost, scheduled
+from adcore.plan.schedule import Schedule
 from adcore.plan.steps import Plan, Run
 
 
@@ -28,6 +27,7 @@ class Cost:
     peak_bytes: inputs, arena, results of ops that make their own, and outputs, at their largest together.
     live_bytes: the same if every value took just its own bytes and gave them back at once: a lower bound.
     arena_bytes: of the arena. input_bytes, output_bytes, constant_bytes: of those (constants are not in the peak).
+    fresh_bytes: the most that results take which ops make themselves, in sub-graphs too.
     runs: nodes executed, once for every step of a loop. recomputed: runs beyond the first of a node.
     forward_steps: executions of bodies of loops that leave a trail, recomputed ones included.
     disk_read, disk_written: bytes.
@@ -37,6 +37,7 @@ class Cost:
     peak_bytes: int
     live_bytes: int
     arena_bytes: int
+    fresh_bytes: int
     input_bytes: int
     output_bytes: int
     constant_bytes: int
@@ -132,9 +133,10 @@ class _Ledger:
         self.sharing: dict[Value, int] = {}
         self.bytes = 0
         self.fresh = 0  # bytes outside the arena
-        self.outside: set[Value] = set()
+        self.made = 0  # of them, of results that ops make themselves
+        self.outside: dict[Value, str] = {}
 
-    def start(self, v: Value, base: Value, outside: bool) -> None:
+    def start(self, v: Value, base: Value, place: int | str) -> None:
         """A value becomes live, in the storage of its base."""
         self.live.add(v)
         self.root[v] = base
@@ -143,9 +145,10 @@ class _Ledger:
         self.sharing[base] = self.sharing.get(base, 0) + 1
         if self.sharing[base] == 1:
             self.bytes += self.nbytes(base)
-            if outside:
+            if place in ("fresh", "output"):
                 self.fresh += base.type.nbytes
-                self.outside.add(base)
+                self.made += base.type.nbytes if place == "fresh" else 0
+                self.outside[base] = str(place)
 
     def nbytes(self, v: Value) -> int:
         """Bytes of a storage."""
@@ -160,9 +163,10 @@ class _Ledger:
         self.sharing[base] -= 1
         if not self.sharing[base]:
             self.bytes -= self.nbytes(base)
-            if base in self.outside:
-                self.outside.discard(base)
+            place = self.outside.pop(base, "")
+            if place:
                 self.fresh -= base.type.nbytes
+                self.made -= base.type.nbytes if place == "fresh" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ class Moment:
 
     node: that runs, None for a drop. again: whether it has run before. during: of live values and scratch
     while the step runs, after: of live values when it is done. held: what is taken from the machine, which
-    is the whole arena, results of ops that make their own, and outputs.
+    is the whole arena, results of ops that make their own, and outputs. made: of these the results of ops,
+    those inside sub-graphs too.
     """
 
     step: int
@@ -180,6 +185,7 @@ class Moment:
     during: int
     after: int
     held: int
+    made: int
 
 
 def walk(plan: Plan) -> Iterator[Moment]:
@@ -189,6 +195,7 @@ def walk(plan: Plan) -> Iterator[Moment]:
     ledger = _Ledger(plan)
     ranges = _Ranges()
     seen: set[int] = set()
+    loops = scheduled(plan)
     base = sum(v.type.nbytes for v in graph.inputs)
     for i, (step, places, scratch) in enumerate(zip(plan.steps, layout.places, layout.scratch, strict=True)):
         held = base + layout.arena_bytes
@@ -196,18 +203,21 @@ def walk(plan: Plan) -> Iterator[Moment]:
             during = base + ledger.bytes
             ledger.end(number[step.value])
             ranges.end(number[step.value], ledger)
-            yield Moment(i, None, False, during, base + ledger.bytes, held + ledger.fresh)
+            yield Moment(i, None, False, during, base + ledger.bytes, held + ledger.fresh, ledger.made)
             continue
         node = graph.nodes[step.node]
         need = layout.needs[step.node].nbytes if step.node in layout.needs else 0
         for v, place in zip(node.outputs, places, strict=True):
-            ledger.start(v, ledger.root[node.inputs[0]] if place == "view" else v, place in ("fresh", "output"))
+            ledger.start(v, ledger.root[node.inputs[0]] if place == "view" else v, place)
             if isinstance(place, int):
                 ranges.start(v, place, layout.nbytes(v), i)
         if need:
             ranges.meanwhile(scratch, need, i)
-        after = base + ledger.bytes
-        yield Moment(i, step.node, step.node in seen, after + need, after, held + ledger.fresh)
+        after, inside = base + ledger.bytes, 0
+        for key in body_keys(graph, step.node, loops):
+            inside = max(inside, plan.bodies[key].cost.fresh_bytes)
+        held, made = held + ledger.fresh + inside, ledger.made + inside
+        yield Moment(i, step.node, step.node in seen, after + need + inside, after, held, made)
         seen.add(step.node)
     if ranges.high > layout.arena_bytes:
         raise PlanError(f"the layout needs {ranges.high} bytes in an arena of {layout.arena_bytes}")
@@ -218,23 +228,25 @@ def _replay(plan: Plan) -> Cost:
     graph, layout = plan.graph, plan.layout
     inputs = sum(v.type.nbytes for v in graph.inputs)
     live = held = inputs
+    fresh = 0
     binds = runs = recomputed = 0
     total = _Loops()
-    known = _schedules(plan)
-    last = Moment(-1, None, False, inputs, inputs, inputs + layout.arena_bytes)
+    led = _led(plan)
+    last = Moment(-1, None, False, inputs, inputs, inputs + layout.arena_bytes, 0)
     for last in walk(plan):
         if last.during > live:
             live, binds = last.during, last.step
-        held = max(held, last.held)
+        held, fresh = max(held, last.held), max(fresh, last.made)
         if last.node is not None:
             recomputed += last.again
             runs += 1
-            total.add(_loop_runs(plan, last.node, known))
+            total.add(_loop_runs(plan, last.node, led))
     copied = _copied_outputs(plan)
     return Cost(
         peak_bytes=max(held, last.held + copied),
         live_bytes=max(live, last.after + copied),
         arena_bytes=layout.arena_bytes,
+        fresh_bytes=fresh,
         input_bytes=inputs,
         output_bytes=sum(v.type.nbytes for v in graph.outputs),
         constant_bytes=sum(a.nbytes for a in graph.constants.values()),
@@ -319,46 +331,41 @@ class _Loops:
         return cls(cost.runs, cost.forward_steps, cost.disk_read, cost.disk_written)
 
 
-_Known = dict[int, tuple[Pair, ScheduleCost | None]]
+_Led = dict[int, tuple[Pair, Schedule]]
 
 
-def _schedules(plan: Plan) -> _Known:
-    """By node: the pair that it belongs to and what its schedule does, which is run here and must obey its law."""
+def _led(plan: Plan) -> _Led:
+    """By node: the pair that it belongs to and the schedule that leads it, which is run here and must obey its law."""
     number = numbering(plan.graph)
-    found: _Known = {}
+    found: _Led = {}
     for i, pair in scheduled(plan).items():
         schedule = plan.trails[number[pair.trails[0]]]
-        cost = kept_by(schedule, pair.loop.length, pair.state, pair.record_bytes)
-        room = plan.layout.trails[pair.trails[0]]
+        cost, room = schedule_cost(schedule, pair), plan.layout.trails[pair.trails[0]]
         if cost is not None and cost.peak_stored > room:
             raise PlanError(f"a schedule keeps {cost.peak_stored} bytes in a range of {room}", f"{schedule!r}")
-        found[i] = pair, cost
+        found[i] = pair, schedule
     return found
 
 
-def _loop_runs(plan: Plan, i: int, known: _Known) -> _Loops:
+def _loop_runs(plan: Plan, i: int, led: _Led) -> _Loops:
     """What one run of a node does in its sub-graphs. A loop of unknown length counts as one step."""
     node, total = plan.graph.nodes[i], _Loops()
-    own = {name: _Loops.of(plan.bodies[i, name].cost) for name, _ in bodies(node)}
-    length = node.params.get("length", 1)
-    times = length if isinstance(length, int) else 1
-    pair, cost = known.get(i, (None, None))
+    pair, schedule = led.get(i, (None, None))
     if pair is None or pair.back == i:
-        for part in own.values():
-            total.add(part, times)
+        times = node.params.get("length", 1)
+        times = times if isinstance(times, int) else 1
+        for name, _ in bodies(node):
+            total.add(_Loops.of(plan.bodies[i, name].cost), times)
         total.steps += times if node.params.get("trails") else 0
-    if pair is None:
+    if pair is None or schedule is None:
         return total
-    if cost is None:
-        return total if pair.back == i else _Loops(own["step"].runs, 1)
-    first = pair.forward == i
-    taped = cost.first_taped if first else cost.taped_steps - cost.first_taped
-    steps = cost.first_steps if first else cost.forward_steps - cost.first_steps
-    for name, n in (("step" if first else "tape", taped), ("advance" if first else "again", steps - taped)):
-        total.add(_Loops.of(plan.bodies[pair.forward, name].cost), n)
-    total.steps += steps
-    total.written += 0 if not first else cost.disk_saves * pair.state
-    total.read += 0 if first else cost.disk_loads * pair.state
+    for name, times in executions(schedule, pair, pair.forward == i).items():
+        total.add(_Loops.of(plan.bodies[pair.forward, name].cost), times)
+        total.steps += times
+    cost = schedule_cost(schedule, pair)
+    if cost is not None:
+        total.written += cost.disk_saves * pair.state if pair.forward == i else 0
+        total.read += cost.disk_loads * pair.state if pair.back == i else 0
     return total
 
 

@@ -14,14 +14,14 @@ plan of <lambda> by reverse: graph order, every value dropped at its last use
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from adcore.graph import Graph, Node, Value, bodies, values
 from adcore.plan.check import Cost, walk
 from adcore.plan.layout import views
-from adcore.plan.steps import Plan, Run
-from adcore.plan.work import work
+from adcore.plan.steps import Plan, Run, default_plan
+from adcore.plan.work import total_work, work
 
 SHOWN = 6
 """Lines of a list before the rest is summed up in one."""
@@ -41,19 +41,9 @@ def size(nbytes: float) -> str:
 
 
 def overhead(plan: Plan) -> float:
-    """Work of the plan over that of running every node once, minus 1; loops at the steps they really run."""
-    once = again = 0.0
-    for total, first in _work(plan).values():
-        once += first
-        again += total
-    return again / once - 1.0 if once else 0.0
-
-
-def _work(plan: Plan) -> dict[int, tuple[float, float]]:
-    """Per node that runs: its work in the plan, and the work of one run."""
-    costs = work(plan.graph)
-    counts = Counter(step.node for step in plan.steps if isinstance(step, Run))
-    return {i: (n * costs[i], costs[i]) for i, n in counts.items()}
+    """Work of the plan over that of running every node and every step of a loop once, minus 1."""
+    once = total_work(default_plan(plan.graph))
+    return total_work(plan) / once - 1.0 if once else 0.0
 
 
 def timeline(plan: Plan) -> list[dict[str, Any]]:
@@ -101,9 +91,11 @@ def _peak(cost: Cost) -> str:
 
 
 def _extra(plan: Plan, cost: Cost) -> str:
-    if not cost.recomputed:
+    extra = overhead(plan)
+    if not cost.recomputed and not extra:
         return f"every node runs once: {cost.runs} runs"
-    return f"{overhead(plan):.1%} more than running every node once; {cost.recomputed} runs are repetitions"
+    again = f"; {cost.recomputed} runs are repetitions" if cost.recomputed else ""
+    return f"{extra:.1%} more than running everything once{again}"
 
 
 def _binds(plan: Plan, cost: Cost) -> str:
@@ -156,14 +148,14 @@ def _names(graph: Graph) -> dict[Value, str]:
 def _repeated(plan: Plan) -> list[str]:
     """What runs more than once, dearest first."""
     counts = Counter(step.node for step in plan.steps if isinstance(step, Run))
-    costs = work(plan.graph)
+    costs = work(plan)
     again = [(n - 1, i) for i, n in counts.items() if n > 1 and costs[i]]
     grouped: Counter[str] = Counter()
-    extra: Counter[str] = Counter()
+    extra: defaultdict[str, float] = defaultdict(float)
     for n, i in again:
         name = _shown(plan.graph.nodes[i])
         grouped[name] += n
-        extra[name] += n * costs[i]  # type: ignore[assignment]
+        extra[name] += n * costs[i]
     total = sum(costs[i] for i in counts) or 1.0
     ordered = sorted(grouped, key=lambda name: (-extra[name], name))
     return [f"{grouped[name]:>7}x {name}, {extra[name] / total:.1%} more work" for name in ordered]

@@ -6,30 +6,27 @@ Every value has a place:
   output    made when it is produced, handed to the caller (in a body: the caller's place)
   view      within the place of its base
 
-The arena is laid out by walking the plan: a value takes the best fitting free range when its node
-runs, and gives it back when the last value that shares it is dropped. What a node needs beside its
-results (scratch, the arenas of its sub-graphs, contiguous copies of strided inputs for these) is a
-range that lives while the node runs. A trail that is kept by a schedule is one range, in which the
-schedule's snapshots and residuals come and go (`adcore.plan.loops`).
+A value takes a range of the arena from the run of its node until the last value that shares it is
+dropped; `adcore.plan.arena` finds offsets for these spans. What a node needs beside its results
+(scratch, the arenas of its sub-graphs, contiguous copies of strided inputs for these) is a range that
+lives while the node runs. A trail that is kept by a schedule is one range, in which the schedule's
+snapshots and residuals come and go (`adcore.plan.loops`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adcore.graph import Graph, Node, Value, bodies, kept, values
+from adcore.plan.arena import Span, arrange, padded
 from adcore.registry import find_op
 from adcore.types import AnyType, Trail, Type
 
 if TYPE_CHECKING:
     from adcore.plan.loops import Pair
     from adcore.plan.steps import Plan
-
-ALIGN = 64
-"""Every range starts at a multiple of this many bytes."""
 
 Strides = tuple[int, ...]
 
@@ -114,66 +111,6 @@ def direct_outputs(graph: Graph, viewed: Mapping[Value, Strides]) -> set[Value]:
 # --- the arena -----------------------------------------------------------------------------------
 
 
-class Arena:
-    """Free ranges by offset; gives the smallest that fits, else grows. All sizes are multiples of ALIGN."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-
-    @property
-    def top(self) -> int:
-        """The end of the last range that is taken."""
-        return self._starts[-1] if self._ends and self._ends[-1] == self.size else self.size
-
-    def take(self, nbytes: int) -> int:
-        """The offset of a range of that many bytes."""
-        need = padded(nbytes)
-        if not need:
-            return 0
-        best, least = -1, 0
-        for i, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
-            room = end - start
-            if room >= need and (best < 0 or room < least):
-                best, least = i, room
-                if room == need:
-                    break
-        if best < 0:
-            if self._ends and self._ends[-1] == self.size:  # grow the last free range
-                self._ends.pop()
-                offset = self._starts.pop()
-            else:
-                offset = self.size
-            self.size = offset + need
-            return offset
-        offset = self._starts[best]
-        self._starts[best] += need
-        if self._starts[best] == self._ends[best]:
-            del self._starts[best], self._ends[best]
-        return offset
-
-    def give(self, offset: int, nbytes: int) -> None:
-        """Take back a range; it joins its neighbours."""
-        if not nbytes:
-            return
-        end = offset + padded(nbytes)
-        i = bisect_left(self._starts, offset)
-        if i < len(self._starts) and self._starts[i] == end:
-            end = self._ends[i]
-            del self._starts[i], self._ends[i]
-        if i > 0 and self._ends[i - 1] == offset:
-            self._ends[i - 1] = end
-        else:
-            self._starts.insert(i, offset)
-            self._ends.insert(i, end)
-
-
-def padded(nbytes: int, align: int = ALIGN) -> int:
-    """That many bytes, rounded up."""
-    return -(-nbytes // align) * align
-
-
 def place_bytes(t: AnyType) -> int:
     """Bytes that a value takes in the arena: every buffer of a trail starts aligned."""
     if isinstance(t, Trail):
@@ -202,21 +139,22 @@ def lay_out(plan: Plan) -> Layout:
     }
     needs = node_needs(plan, viewed, loops)
     layout = Layout(0, (), (), needs, trails)
-    arena = Arena()
     root: dict[Value, Value] = {}
     sharing: dict[Value, int] = {}  # live values per storage
-    at: dict[Value, int] = {}  # offset of a storage in the arena
+    spans: list[Span] = []
+    open_: dict[Value, int] = {}  # the span of a storage in the arena
     places: list[tuple[int | str, ...]] = []
     scratch: list[int] = []
-    for step in plan.steps:
+    for i, step in enumerate(plan.steps):
         if not isinstance(step, Run):
             base = root.get(number[step.value])
             places.append(())
             scratch.append(-1)
             if base is not None:
                 sharing[base] -= 1
-                if not sharing[base] and base in at:
-                    arena.give(at.pop(base), layout.nbytes(base))
+                if not sharing[base] and base in open_:
+                    k = open_.pop(base)
+                    spans[k] = replace(spans[k], stop=i)
             continue
         node = graph.nodes[step.node]
         if node.outputs and node.outputs[0] in viewed:
@@ -233,15 +171,22 @@ def lay_out(plan: Plan) -> Layout:
             if v in outputs or not takes_place:
                 found.append("output" if takes_place else "fresh")
             else:
-                at[v] = arena.take(layout.nbytes(v))
-                found.append(at[v])
+                open_[v] = len(spans)
+                found.append(len(spans))
+                spans.append(Span(padded(layout.nbytes(v)), i, len(plan.steps)))
         places.append(tuple(found))
         need = needs[step.node].nbytes if step.node in needs else 0
-        offset = arena.take(need) if need else -1
+        scratch.append(len(spans) if need else -1)
         if need:
-            arena.give(offset, need)
-        scratch.append(offset)
-    return Layout(arena.size, tuple(places), tuple(scratch), needs, trails)
+            spans.append(Span(padded(need), i, i + 1))
+    size, offsets = arrange(spans)
+    return Layout(
+        size,
+        tuple(tuple(p if isinstance(p, str) else offsets[p] for p in found) for found in places),
+        tuple(-1 if k < 0 else offsets[k] for k in scratch),
+        needs,
+        trails,
+    )
 
 
 def reads(graph: Graph, i: int, loops: Mapping[int, Pair]) -> tuple[Value, ...]:

@@ -25,7 +25,7 @@ from weakref import WeakKeyDictionary
 from adcore.errors import PlanError
 from adcore.graph import Graph, Node, Value, numbering
 from adcore.plan.actions import Back, Drop, Save, Tape
-from adcore.plan.layout import Arena, padded
+from adcore.plan.arena import Arena, padded
 from adcore.plan.replay import ScheduleCost, Sizes, replay
 from adcore.plan.schedule import Schedule, Whole
 from adcore.registry import find_op
@@ -261,7 +261,29 @@ def _extent(schedule: Schedule, length: int | None, state: int, record: tuple[Ty
     return padded(places.high)
 
 
+def schedule_cost(schedule: Schedule, pair: Pair) -> ScheduleCost | None:
+    """What a schedule does on the trail of a pair; None if the length shows only when it runs.
+
+    Raises: ScheduleError if the schedule breaks the law of schedules.
+    """
+    length = pair.loop.length
+    return None if length is None else _replayed(schedule, length, pair.state, pair.record_bytes)
+
+
 @lru_cache(maxsize=1024)
-def kept(schedule: Schedule, length: int | None, state: int, record: int) -> ScheduleCost | None:
-    """What a schedule does on a loop of known length; None if the length shows only when it runs."""
-    return None if length is None else replay(schedule, length, sizes=Sizes(state=state, record=record))
+def _replayed(schedule: Schedule, length: int, state: int, record: int) -> ScheduleCost:
+    return replay(schedule, length, sizes=Sizes(state=state, record=record))
+
+
+def executions(schedule: Schedule, pair: Pair, forward: bool) -> dict[str, int]:
+    """How often each piece of the forward step is executed by the forward node, or by the reverse one.
+
+    A loop of unknown length counts as one step, taped at once.
+    """
+    cost = schedule_cost(schedule, pair)
+    if cost is None:
+        return {"step": 1} if forward else {}
+    if forward:
+        return {"step": cost.first_taped, "advance": cost.first_steps - cost.first_taped}
+    taped = cost.taped_steps - cost.first_taped
+    return {"tape": taped, "again": cost.forward_steps - cost.first_steps - taped}

@@ -127,17 +127,23 @@ def default_plan(
     return Plan(graph, tuple(steps), body_plans(graph, loops, bodies or {}), trails or {}, strategy, reason)
 
 
+def sub_graphs(graph: Graph, loops: Mapping[int, Pair]) -> dict[tuple[int, str], Graph]:
+    """What the nodes of a graph run inside, under the keys of `Plan.bodies`. loops: as `scheduled` gives them."""
+    found: dict[tuple[int, str], Graph] = {}
+    for i, node in enumerate(graph.nodes):
+        found.update(((i, name), body) for name, body in bodies(node))
+        if i in loops and loops[i].forward == i:
+            found.update(((i, name), body) for name, body in loops[i].pieces.items())
+    return found
+
+
 def body_plans(
     graph: Graph, loops: Mapping[int, Pair], given: Mapping[tuple[int, str], Plan]
 ) -> Mapping[tuple[int, str], Plan]:
     """The given plans of sub-graphs, and default plans of the others that the nodes of a graph run."""
     found = dict(given)
     known = {id(plan.graph): plan for plan in given.values()}
-    for i, node in enumerate(graph.nodes):
-        parts = dict(bodies(node))
-        if i in loops and loops[i].forward == i:
-            parts |= loops[i].pieces
-        for name, body in parts.items():
-            if (i, name) not in found:
-                found[i, name] = known.get(id(body)) or known.setdefault(id(body), default_plan(body))
+    for key, body in sub_graphs(graph, loops).items():
+        if key not in found:
+            found[key] = known.get(id(body)) or known.setdefault(id(body), default_plan(body))
     return found

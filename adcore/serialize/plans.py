@@ -19,10 +19,11 @@ from typing import Any
 import msgpack
 
 from adcore.errors import AdcoreError, FileFormatError, PlanError
-from adcore.graph import Graph, bodies
+from adcore.graph import Graph
 from adcore.plan.check import check
+from adcore.plan.loops import scheduled
 from adcore.plan.schedule import Schedule
-from adcore.plan.steps import Drop, Plan, Run, Step
+from adcore.plan.steps import Drop, Plan, Run, Step, sub_graphs
 from adcore.registry import registry
 from adcore.serialize.container import damaged
 from adcore.serialize.limits import DEFAULT, keep
@@ -123,17 +124,18 @@ class _Reader:
             raise _damaged("its plans are nested too deep")
         packed, inner, trails = row(self.records[place], 3, _damaged)
         steps = tuple([_step(s) for s in rows(packed, _damaged)])
-        used: dict[tuple[int, str], Plan] = {}
-        for entry in rows(inner, _damaged):
-            node, param, sub = row(entry, 3, _damaged)
-            body = dict(bodies(graph.nodes[integer(node, 0, len(graph.nodes), _damaged)])).get(param)
-            if body is None:
-                raise _damaged(f"node {node} has no sub-graph {param!r:.40}")
-            used[node, param] = self.plan(integer(sub, 0, place, _damaged), body, depth - 1)
         schedules: dict[int, Schedule] = {}
         for entry in rows(trails, _damaged):
             value, schedule = row(entry, 2, _damaged)
             schedules[integer(value, 0, 2**31, _damaged)] = Schedule.from_data(schedule)
+        known = sub_graphs(graph, scheduled(Plan(graph, (), trails=schedules)))
+        used: dict[tuple[int, str], Plan] = {}
+        for entry in rows(inner, _damaged):
+            node, param, sub = row(entry, 3, _damaged)
+            body = known.get((integer(node, 0, len(graph.nodes), _damaged), param))
+            if body is None:
+                raise _damaged(f"node {node} has no sub-graph {param!r:.40}")
+            used[node, param] = self.plan(integer(sub, 0, place, _damaged), body, depth - 1)
         plan = Plan(graph, steps, used, schedules, self.strategy, self.reason)
         self.known[place, id(graph)] = plan
         return plan

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from adcore.extend import Method, Strategy, hookimpl
 from adcore_strategies.auto import Auto
+from adcore_strategies.checkpointed import Checkpointed
 from adcore_strategies.forward import Forward
 from adcore_strategies.forward_method import METHOD
 from adcore_strategies.reverse import Reverse
@@ -13,8 +14,8 @@ from adcore_strategies.reverse import Reverse
 
 @hookimpl
 def adcore_register_strategies() -> Iterable[type[Strategy]]:
-    """forward, reverse, and auto, which chooses."""
-    return [Forward, Reverse, Auto]
+    """forward, reverse, checkpointed, and auto, which chooses."""
+    return [Forward, Reverse, Checkpointed, Auto]
 
 
 @hookimpl

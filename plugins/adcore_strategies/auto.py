@@ -2,7 +2,7 @@
 
     forward   W + n_in columns, each the work of a jvp beyond W, in batches that fit the memory
     reverse   W + n_out rows, each the work of a vjp beyond W; the peak of its plan
-    W         the work of the function, in units of `adcore.extend.work`
+    W         the work of the function, in units of `adcore.plan.work`
 
 The cheaper one that keeps the budget is taken; at equal work, the one that needs far less memory.
 Inside reverse, named regions go forward where that makes the whole smaller (`mixing`). Where the
@@ -29,8 +29,8 @@ from adcore.extend import (
     make_strategy,
     registry,
     simplify,
+    total_work,
     vjp,
-    work,
 )
 from adcore_strategies.forward_method import columns
 from adcore_strategies.mixing import Mixed, mixed
@@ -112,7 +112,7 @@ class Auto(Strategy):
         if found is None:
             return None
         dearer = DEARER if room is None or reverse.peak <= room else DEAREST
-        own = max(sum(work(graph)), 1.0)
+        own = max(total_work(default_plan(graph)), 1.0)
         times = _passes(graph, found.graph, reverse.passes, 1) / own
         return found if times <= dearer * reverse.times else None
 
@@ -122,7 +122,7 @@ class Auto(Strategy):
 
 def weigh(graph: Graph, request: Request, budget: Budget) -> tuple[Weighed | None, Weighed]:
     """Forward (None where it is no question) and reverse for a request."""
-    own = max(sum(work(graph)), 1.0)
+    own = max(total_work(default_plan(graph)), 1.0)
     n_in = columns(graph, list(request.wrt))
     n_out = columns_out(graph, request)
     rows = n_out if request.kind in ("jacobian", "jvp") else 1
@@ -147,7 +147,7 @@ def columns_out(graph: Graph, request: Request) -> int:
 def _passes(graph: Graph, derived: Graph, n: int, batches: int) -> float:
     """The work of n passes in so many batches: what the function does once, the calls of every batch, and the
     arithmetic of every pass."""
-    once, both = sum(work(graph)), sum(work(derived))
+    once, both = total_work(default_plan(graph)), total_work(default_plan(derived))
     calls = max(_calls(derived) - _calls(graph), 0.0) * CALL
     return once + batches * calls + n * max(both - once - calls, 0.0)
 

@@ -20,6 +20,7 @@ from adcore.plan.check import check
 from adcore.plan.loops import pairs
 from adcore.plan.schedule import Schedule
 from adcore.plan.steps import Drop, Plan, Run, default_plan
+from adcore.serialize.plans import dumps, loads
 from adcore_strategies.schedules import Binomial, Mixed, Online, TwoLevel, minimum_bytes
 
 RNG = np.random.default_rng(7)
@@ -274,6 +275,24 @@ def test_a_while_loop_wants_a_schedule_with_a_bound() -> None:
     graph = ad.differentiate(ad.trace(lambda x: ad.while_loop(lambda y: y < 9.0, lambda y: y * y, x), 2.0), "grad")
     with pytest.raises(ScheduleError, match="does not bound what it keeps"):
         check(plan_of(graph, Binomial(2)))
+
+
+def test_a_plan_with_schedules_comes_back_from_bytes_with_all_its_pieces() -> None:
+    def model(c: Any, xs: Any) -> Any:
+        def outer(c: Any, x: Any) -> Any:
+            d, zs = ad.scan(lambda d, _: (np.sin(d * x) + c, d * x), c, None, length=13)
+            return d, np.sum(zs)
+
+        c, ys = ad.scan(outer, c, xs)
+        return np.sum(c) + np.sum(ys**2)
+
+    args = RNG.normal(size=3), RNG.normal(size=(11, 3))
+    graph = ad.differentiate(ad.trace(model, *args), "grad", wrt=[0, 1])
+    plan = plan_of(graph, {11: Binomial(2), 13: Binomial(3)})
+    found = loads(dumps(plan), graph)
+    assert found.cost == plan.cost
+    assert found.trails == plan.trails
+    same(graph, found, *args)
 
 
 def test_an_interrupted_run_leaves_nothing_behind() -> None:

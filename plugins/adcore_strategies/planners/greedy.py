@@ -162,7 +162,7 @@ class _Pool:
             for b, readers in enumerate(core.readers)
         ]
         self.cursor = [0] * len(core.sizes)
-        self.score: Callable[[int], float] = getattr(self, f"_{policy}")
+        self.score: Callable[[int, float], float] = getattr(self, f"_{policy}")
 
     def make(self, task: int, pinned: tuple[int, ...] = ()) -> bool:
         """Run the task, first making what it reads; False when memory or patience is exhausted.
@@ -177,7 +177,8 @@ class _Pool:
             if missing:
                 if len(stack) > len(core.ins):
                     return False  # evicting each other's inputs in a circle
-                stack.append(core.maker[max(missing, key=lambda b: (self.remake(b), b))])
+                dearest = max(missing, key=lambda b: (self.remake(b), b)) if len(missing) > 1 else missing[0]
+                stack.append(core.maker[dearest])
                 continue
             if len(self.runs) >= self.limit:
                 return False
@@ -212,28 +213,43 @@ class _Pool:
         for spare in (waiting, set()):
             pool = [b for b in free if self.live[b] and b not in spare]
             while excess > 0 and pool:
-                victim = min(pool, key=lambda b: (self.score(b), b))
+                victim = self._victim(pool)
                 pool.remove(victim)
                 self._drop(victim)
                 excess -= core.sizes[victim]
         return excess <= 0
 
+    def _victim(self, pool: list[int]) -> int:
+        """The block of the least score, the first of equal ones; a score is computed only as far as it may win."""
+        best, victim = math.inf, pool[0]
+        for b in pool:
+            score = self.score(b, best)
+            if score < best:
+                best, victim = score, b
+        return victim
+
     def _drop(self, b: int) -> None:
         self.live[b] = False
         self.held -= self.core.sizes[b]
 
-    def remake(self, b: int) -> float:
-        """Cost of making the block again: its maker, and the makers of the dead blocks it would need."""
-        core, live = self.core, self.live
-        seen: set[int] = set()
-        stack = [core.maker[b]]
+    def remake(self, b: int, limit: float = math.inf) -> float:
+        """Cost of making the block again: its maker, and the makers of the dead blocks it would need.
+
+        Given up as soon as it reaches the limit.
+        """
+        ins, maker, cost, live = self.core.ins, self.core.maker, self.core.cost, self.live
+        stack = [maker[b]]
+        seen = {maker[b]}
         total = 0.0
         while stack:
             task = stack.pop()
-            if task not in seen:
-                seen.add(task)
-                total += core.cost[task]
-                stack.extend(core.maker[x] for x in core.ins[task] if not live[x])
+            total += cost[task]
+            if total >= limit:
+                break
+            for x in ins[task]:
+                if not live[x] and maker[x] not in seen:
+                    seen.add(maker[x])
+                    stack.append(maker[x])
         return total
 
     def distance(self, b: int) -> float:
@@ -244,19 +260,24 @@ class _Pool:
         self.cursor[b] = cursor
         return uses[cursor] - self.now + 1.0 if cursor < len(uses) else math.inf
 
-    def _stale(self, b: int) -> float:
+    def _stale(self, b: int, best: float) -> float:
         if math.isinf(self.distance(b)):
             return -1.0
-        return self.remake(b) / (self.core.sizes[b] * (self.clock - self.touched[b] + 1))
+        weight = self.core.sizes[b] * (self.clock - self.touched[b] + 1)
+        return self.remake(b, best * weight) / weight
 
-    def _distance(self, b: int) -> float:
-        return self.remake(b) / (self.core.sizes[b] * self.distance(b))
+    def _distance(self, b: int, best: float) -> float:
+        weight = self.core.sizes[b] * self.distance(b)
+        return self.remake(b, best * weight) / weight if math.isfinite(weight) else 0.0
 
-    def _belady(self, b: int) -> float:
+    def _belady(self, b: int, best: float) -> float:
         return 1.0 / self.distance(b)
 
-    def _lru(self, b: int) -> float:
+    def _lru(self, b: int, best: float) -> float:
         return 1.0 / (self.clock - self.touched[b] + 1.0)
 
-    def _cheap(self, b: int) -> float:
-        return self.remake(b) / self.core.sizes[b] if math.isfinite(self.distance(b)) else -1.0
+    def _cheap(self, b: int, best: float) -> float:
+        if math.isinf(self.distance(b)):
+            return -1.0
+        size = self.core.sizes[b]
+        return self.remake(b, best * size) / size

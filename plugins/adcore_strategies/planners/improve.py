@@ -223,20 +223,25 @@ class _Search:
         self.work += final // 2
         return found
 
-    def remake_cost(self, block: int, alive: int) -> float:
-        """Cost of making the block where the blocks in `alive` live, recomputing every dead input."""
+    def remake_cost(self, block: int, alive: int, limit: float) -> float:
+        """Cost of making the block where the blocks in `alive` live, recomputing every dead input.
+
+        Given up as soon as it reaches the limit.
+        """
         core = self.core
-        seen: set[int] = set()
         stack = [core.maker[block]]
+        seen = set(stack)
         total = 0.0
         while stack:
             task = stack.pop()
-            if task not in seen:
-                seen.add(task)
-                total += core.cost[task]
-                dead = self.in_mask[task] & ~alive
-                if dead:
-                    stack.extend(core.maker[b] for b in _bits(dead))
+            total += core.cost[task]
+            if total >= limit:
+                break
+            for b in _bits(self.in_mask[task] & ~alive):
+                maker = core.maker[b]
+                if maker not in seen:
+                    seen.add(maker)
+                    stack.append(maker)
         self.work += len(seen)
         return total
 
@@ -294,16 +299,21 @@ class _Search:
             gaps = self.gaps(current.runs, position, alive)
             if not gaps:
                 return None
-            gap = min(gaps, key=lambda g: self._price(current, g, alive, over, noise))
-            current = self.sweep(self.evict(current, gap, alive))
+            current = self.sweep(self.evict(current, self._cheapest(current, gaps, alive, over, noise), alive))
         return current if current.peak <= budget else None
 
-    def _price(self, current: Sweep, gap: _Gap, alive: list[int], over: list[int], noise: float) -> float:
-        size = self.core.sizes[gap.block]
-        budget, used = self.budget, current.bytes
-        gain = sum(min(size, used[p] - budget) for p in over if gap.start < p < gap.stop)
-        price = (self.remake_cost(gap.block, alive[gap.stop]) + 1e-9) / gain
-        return price * math.exp(noise * self.random.gauss(0.0, 1.0)) if noise else price
+    def _cheapest(self, current: Sweep, gaps: list[_Gap], alive: list[int], over: list[int], noise: float) -> _Gap:
+        """The gap with the least cost of remaking its block per byte of overflow removed."""
+        budget, used, sizes = self.budget, current.bytes, self.core.sizes
+        best, chosen = math.inf, gaps[0]
+        for gap in gaps:
+            size = sizes[gap.block]
+            gain = sum(min(size, used[p] - budget) for p in over if gap.start < p < gap.stop)
+            factor = (math.exp(noise * self.random.gauss(0.0, 1.0)) if noise else 1.0) / gain
+            price = (self.remake_cost(gap.block, alive[gap.stop], best / factor) + 1e-9) * factor
+            if price < best:
+                best, chosen = price, gap
+        return chosen
 
     # filling
 

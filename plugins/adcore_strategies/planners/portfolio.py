@@ -18,7 +18,7 @@ from . import chain, exact, greedy, improve
 from .problem import BudgetError, Outcome, Problem, Steps, simulate
 from .sequence import Core, Sweep, expand, footprint, reduce_problem, sweep
 
-__all__ = ["EFFORTS", "Effort", "Least", "Planned", "Point", "best", "curve", "minimum"]
+__all__ = ["EFFORTS", "Effort", "Least", "Planned", "Point", "Trial", "attempt", "best", "curve", "minimum", "trial"]
 
 
 _PROVABLE = 80  # tasks; beyond, exact search proves nothing within its limit
@@ -92,7 +92,9 @@ class Point:
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
+    """A sequence within the budget, what it costs and who found it."""
+
     cost: float
     planner: str
     runs: list[int]
@@ -134,14 +136,14 @@ def curve(problem: Problem, points: int = 12, effort: str | Effort = "quick") ->
     budgets = sorted({least.budget + (top - least.budget) * i // count for i in range(count + 1)})
     tables = chain.frontier(core)
     found: list[Point] = []
-    known: list[_Trial] = [_trial(core, "least", [core.names.index(t) for t in _runs(least.steps, core)])]
+    known: list[Trial] = [trial(core, "least", [core.names.index(t) for t in _runs(least.steps, core)])]
     for budget in budgets:
         ready = [s for s in tables if s.peak + core.base <= budget]
-        starts = [*known, *(_Trial(s.cost, "chain", s.runs) for s in ready[-1:])]
+        starts = [*known, *(Trial(s.cost, "chain", s.runs) for s in ready[-1:])]
         planned = _best(core, budget, effort, starts)
         if found and found[-1].planned.outcome.cost < planned.outcome.cost:
             planned = found[-1].planned
-        known = [_trial(core, planned.planner, [core.names.index(t) for t in _runs(planned.steps, core)])]
+        known = [trial(core, planned.planner, [core.names.index(t) for t in _runs(planned.steps, core)])]
         found.append(Point(budget, planned))
     return tuple(found)
 
@@ -151,49 +153,62 @@ def _runs(steps: Steps, core: Core) -> list[int]:
     return [index for kind, index in steps if kind == "run" and index not in views]
 
 
-def _trial(core: Core, planner: str, runs: list[int]) -> _Trial:
-    return _Trial(sweep(core, runs).cost, planner, runs)
+def trial(core: Core, planner: str, runs: list[int]) -> Trial:
+    """A sequence and what it costs."""
+    return Trial(sweep(core, runs).cost, planner, runs)
 
 
-def _best(core: Core, budget: int, effort: Effort, starts: Sequence[_Trial]) -> Planned:
+def _best(core: Core, budget: int, effort: Effort, starts: Sequence[Trial]) -> Planned:
     free = budget - core.base
     for number, order in enumerate(greedy.orders(core)):
         if sweep(core, order).peak <= free:
             way = "in graph order" if number == 0 else "in an order that frees memory sooner"
             reason = f"every task runs once {way} and fits; nothing is recomputed"
-            return _planned(core, _trial(core, "order", order), core.least_cost, reason)
+            return _planned(core, trial(core, "order", order), core.least_cost, reason)
     if _floor(core) > free:
         raise _refuse(core, budget, effort)
-    trials = [*starts, *_candidates(core, free)]
-    if not trials:
+    found = attempt(core, free, effort, starts)
+    if found is None:
         least = _minimum(core, effort)
         if least.budget > budget:
             raise _refusal(core, budget, least)
-        trials = [_trial(core, "least", [core.names.index(t) for t in _runs(least.steps, core)])]
-    trials.sort(key=lambda trial: trial.cost)
-    chosen = _polish(core, free, effort, trials)
-    if effort.proof and len(core.ins) <= _PROVABLE and chosen.cost > core.least_cost * (1 + 1e-12):
-        chosen, bound = _prove(core, free, effort, chosen)
-    else:
-        bound = core.least_cost
+        lean = trial(core, "least", [core.names.index(t) for t in _runs(least.steps, core)])
+        found = attempt(core, free, effort, [lean])
+        assert found is not None, "the leanest schedule fits"
+    chosen, bound = found
     return _planned(core, chosen, bound, _reason(core, chosen, bound))
 
 
-def _candidates(core: Core, free: int) -> list[_Trial]:
-    """Sequences within the budget from every constructive planner."""
-    found = [_Trial(s.cost, "chain", s.runs) for s in chain.candidates(core, free)[:2]]
-    found += [_trial(core, "greedy", runs) for runs in greedy.candidates(core, free)]
+def attempt(core: Core, free: int, effort: Effort, starts: Sequence[Trial]) -> tuple[Trial, float] | None:
+    """The best sequence within a number of bytes (without the base) that is found, and a bound on the cost of any.
+
+    starts: sequences within it that are known already.
+    """
+    trials = [*starts, *_candidates(core, free, many=not starts)]
+    if not trials:
+        return None
+    trials.sort(key=lambda trial: trial.cost)
+    chosen = _polish(core, free, effort, trials)
+    if effort.proof and len(core.ins) <= _PROVABLE and chosen.cost > core.least_cost * (1 + 1e-12):
+        return _prove(core, free, effort, chosen)
+    return chosen, core.least_cost
+
+
+def _candidates(core: Core, free: int, many: bool) -> list[Trial]:
+    """Sequences within the budget from every constructive planner. many: repair in several ways."""
+    found = [Trial(s.cost, "chain", s.runs) for s in chain.candidates(core, free)[:2]]
+    found += [trial(core, "greedy", runs) for runs in greedy.candidates(core, free)]
     for order in greedy.orders(core):
-        for seed in (None, 1, 2) if len(core.ins) <= 150 else (None,):
+        for seed in (None, 1, 2) if many and len(core.ins) <= 150 else (None,):
             runs = improve.repair(core, order, free, seed)
             if runs is not None:
-                found.append(_trial(core, "repair", runs))
+                found.append(trial(core, "repair", runs))
     return found
 
 
-def _polish(core: Core, free: int, effort: Effort, trials: Sequence[_Trial]) -> _Trial:
+def _polish(core: Core, free: int, effort: Effort, trials: Sequence[Trial]) -> Trial:
     """Local search from the best few starts of different planners; the first gets half of the work."""
-    starts: list[_Trial] = []
+    starts: list[Trial] = []
     for trial in trials:
         if len(starts) < 3 and all(trial.planner != s.planner or trial.cost > s.cost for s in starts):
             starts.append(trial)
@@ -202,35 +217,35 @@ def _polish(core: Core, free: int, effort: Effort, trials: Sequence[_Trial]) -> 
         share = effort.search // 2 if rank == 0 else effort.search // (2 * (len(starts) - 1))
         swept = improve.improve(core, start.runs, free, share, seed=rank)
         if swept.cost < chosen.cost:
-            chosen = _Trial(swept.cost, f"{start.planner} + search", swept.runs)
+            chosen = Trial(swept.cost, f"{start.planner} + search", swept.runs)
     if effort.solver:
         from . import solver
 
         runs = solver.refine(core, chosen.runs, free, effort.solver)
         if runs is not None and sweep(core, runs).cost < chosen.cost:
-            chosen = _trial(core, "solver", runs)
+            chosen = trial(core, "solver", runs)
     return chosen
 
 
-def _prove(core: Core, free: int, effort: Effort, chosen: _Trial) -> tuple[_Trial, float]:
+def _prove(core: Core, free: int, effort: Effort, chosen: Trial) -> tuple[Trial, float]:
     """Exact search below the cost at hand: a cheaper sequence, or the proof that there is none, or neither."""
     found = exact.search(core, free, effort.proof, ceiling=chosen.cost)
     if found.runs is not None:
-        better = _trial(core, "exact", found.runs)
+        better = trial(core, "exact", found.runs)
         return better, better.cost
     if found.complete:
         return chosen, chosen.cost
     return chosen, max(core.least_cost, found.bound)
 
 
-def _planned(core: Core, chosen: _Trial, bound: float, reason: str) -> Planned:
+def _planned(core: Core, chosen: Trial, bound: float, reason: str) -> Planned:
     steps = expand(core, chosen.runs)
     outcome = simulate(core.problem, steps)
     views = outcome.cost - chosen.cost  # views are all but free, and counted at last
     return Planned(steps, outcome, bound + views, chosen.planner, reason)
 
 
-def _reason(core: Core, chosen: _Trial, bound: float) -> str:
+def _reason(core: Core, chosen: Trial, bound: float) -> str:
     again = len(chosen.runs) - len(core.ins)
     extra = chosen.cost / core.least_cost - 1.0 if core.least_cost else 0.0
     text = f"{chosen.planner} recomputes {again} tasks for {extra:.1%} more cost"
