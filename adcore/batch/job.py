@@ -26,6 +26,7 @@ pelts = { file = "pelts.csv", column = "hare" }
 table = "parameters.csv"             # or .jsonl, .npz: see tables.py
 columns = { theta = ["a", "b"] }     # inputs made of columns of other names
 tag = "run"                          # a column that names the items in the report
+profile = "how"                      # a column that names the strategy or profile of an item
 [sweep]                              # times every combination of what stands here
 strategy = ["reverse", "tight"]      # strategies or profiles
 memory = ["64 MiB", "1 GiB"]
@@ -68,11 +69,15 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """One item per row of a table; columns: which of its columns make an input. tag: the column of names."""
+    """One item per row of a table. columns: which of its columns make an input.
+
+    tag, profile: the columns that hold what an item is called, and the strategy or profile that it asks for.
+    """
 
     table: Path
     columns: Mapping[str, Any] = field(default_factory=dict)
     tag: str = ""
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +296,11 @@ def _items(top: Table, path: Path) -> Items | None:
         raise table.error("table", f'table = "{file}" is of no known kind', "give a .csv, .jsonl or .npz file")
     columns = table.take("columns", dict, {}, "a table of columns by input")
     tag = table.take("tag", str, "", "the name of a column")
+    profile = table.take("profile", str, "", "the name of a column")
+    if profile and file.endswith(".npz"):
+        raise table.error("profile", "an .npz has no column of words", "give the items as .csv or .jsonl")
     table.end()
-    return Items(path.parent / file, columns, tag)
+    return Items(path.parent / file, columns, tag, profile)
 
 
 def _sweep(table: Table) -> Sweep:

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,13 @@ from adcore.types import Array, Dim, Type
 
 ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 
-Point: TypeAlias = tuple[str, dict[str, Array | int]]
-"""Tag and own inputs by name of one item; an int is a row of a table."""
+
+class Point(NamedTuple):
+    """An item before it has a number: tag, own inputs (an int is a row of a table), the profile it asks for."""
+
+    tag: str
+    values: dict[str, Array | int]
+    profile: str = ""
 
 
 class NewItem(NamedTuple):
@@ -53,7 +58,7 @@ class Writer:
 
     def write(self, group: str, key: bytes, point: Point, sizes: Mapping[str, int]) -> NewItem:
         """Write the next item; what the journal needs of it."""
-        tag, values = point
+        tag, values, _ = point
         inputs = ", ".join(f"{ENCODE(name)}: {_encoded(value)}" for name, value in values.items())
         start = f'{{"item": {self.items}, "key": "{key.hex()}", "group": "{group}"'
         named = f', "sizes": {ENCODE(sizes)}' if sizes else ""

@@ -1,7 +1,7 @@
 """From a group of items to a function: the only place where batch jobs meet graphs and strategies."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from adcore.settings import choose
 from adcore.sizes.fit import lifted
 from adcore.strategy import Choice, Request
 from adcore.transform.simplify import simplify
+from adcore.tree import LEAF, Tree
 from adcore.types import Array, Type
 
 SEEDED = ("jvp", "vjp", "hvp")  # kinds of derivative that take tangents or cotangents beside the inputs
@@ -74,11 +75,26 @@ class Task:
 
     def _derived(self, source: Graph, settings: Config) -> Program:
         if self.kind == "eval":
-            return Program(source, choose(source, None, config=settings))
+            return Program(_with_reports(source), choose(source, None, config=settings))
         chosen = select_inputs(source, list(self.wrt) or None)
         request = Request(self.kind, chosen.positions, select_outputs(source, list(self.of) or None))
         choice = choose(source, request, config=settings)
-        return Program(differentiate(source, request, choice.strategy, choice.budget, chosen.tree), choice)
+        graph = differentiate(source, request, choice.strategy, choice.budget, chosen.tree)
+        return Program(_with_reports(graph), choice)
+
+
+def _with_reports(graph: Graph) -> Graph:
+    """The graph with the values that it reports as further outputs, "report/NAME"."""
+    if not graph.reports:
+        return graph
+    names, values = zip(*graph.reports, strict=True)
+    return replace(
+        graph,
+        outputs=(*graph.outputs, *values),
+        output_names=(*graph.output_names, *(f"report/{name}" for name in names)),
+        out_tree=Tree("tuple", (), (graph.out_tree, *(LEAF,) * len(names))),
+        reports=(),
+    )
 
 
 def read_task(path: Path, kind: str, wrt: tuple[str, ...], of: tuple[str, ...]) -> Task:

@@ -18,14 +18,14 @@ BLOCK = 1024  # draws made at a time
 
 
 def points(job: JobFile, types: Mapping[str, Type], tables: Mapping[str, Array]) -> Iterator[Point]:
-    """Tag and values by input of the items of one group: rows x grid x draws."""
-    found: Iterable[Point] = rows(job, job.items, types, tables) if job.items else [("", {})]
+    """The items of one group: rows x grid x draws."""
+    found: Iterable[Point] = rows(job, job.items, types, tables) if job.items else [Point("", {})]
     grid = {name: _grid(name, value, types, job) for name, value in job.sweep.grid.items()}
-    for tag, row in found:
+    for row in found:
         for values in itertools.product(*grid.values()):
             chosen = dict(zip(grid, values, strict=True))
             for drawn in _draws(job, types):
-                yield tag, {**row, **chosen, **drawn}
+                yield row._replace(values={**row.values, **chosen, **drawn})
 
 
 def check_covered(job: JobFile, types: Mapping[str, Type], fixed: Iterable[str], given: Iterable[str]) -> None:

@@ -39,13 +39,14 @@ def rows(job: JobFile, items: Items, types: Mapping[str, Type], tables: Mapping[
 def _array_rows(tables: Mapping[str, Array]) -> Iterator[Point]:
     for row in range(len(next(iter(tables.values())))):
         values = {name: row if table[row].size > INLINE else np.asarray(table[row]) for name, table in tables.items()}
-        yield "", values
+        yield Point("", values)
 
 
 def _json_rows(job: JobFile, items: Items, types: Mapping[str, Type]) -> Iterator[Point]:
     names = {str(column): name for name, column in items.columns.items()}
     for where, entry in _objects(items.table):
         tag = str(entry.pop(items.tag, "")) if items.tag else ""
+        profile = str(entry.pop(items.profile, "")) if items.profile else ""
         values: dict[str, Array | int] = {}
         for key, value in entry.items():
             name = names.get(key, key)
@@ -54,7 +55,7 @@ def _json_rows(job: JobFile, items: Items, types: Mapping[str, Type]) -> Iterato
             if isinstance(value, dict):
                 value = read_value(value, job.folder, where)
             values[name] = fit(value, name, types[name], where)
-        yield tag, values
+        yield Point(tag, values, profile)
 
 
 def named_files(job: JobFile, items: Items) -> Iterator[Path]:
@@ -66,6 +67,16 @@ def named_files(job: JobFile, items: Items) -> Iterator[Path]:
                 for value in entry.values()
                 if isinstance(value, dict) and "file" in value
             )
+
+
+def named_profiles(items: Items) -> list[str]:
+    """The profiles and strategies that items ask for, each once; "" is the job's own. [] if they may not."""
+    if not items.profile:
+        return []
+    if items.table.suffix == ".jsonl":
+        return list(dict.fromkeys(str(entry.get(items.profile, "")) for _, entry in _objects(items.table)))
+    with CsvTable(items.table) as table:
+        return list(dict.fromkeys(cells.get(items.profile, "") for _, cells in table))
 
 
 def _objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -97,20 +108,21 @@ def _csv_rows(job: JobFile, items: Items, types: Mapping[str, Type]) -> Iterator
                 else:
                     value = table.number(cells, str(columns), line)
                 values[name] = fit(value, name, types[name], where)
-            yield cells.get(items.tag, ""), values
+            yield Point(cells.get(items.tag, ""), values, cells.get(items.profile, ""))
 
 
 def _columns(job: JobFile, items: Items, types: Mapping[str, Type], columns: Sequence[str]) -> dict[str, Any]:
     """The column of every input, or the list of its columns."""
-    used: dict[str, Any] = {name: name for name in columns if name in types and name != items.tag}
+    used: dict[str, Any] = {n: n for n in columns if n in types and n not in (items.tag, items.profile)}
     for name, wanted in items.columns.items():
         if name not in types:
             raise unknown_input(name, types, job.where("items", "columns"))
         for column in wanted if isinstance(wanted, list) else [wanted]:
             pick(str(column), columns, "column", items.table, job.where("items", "columns"))
         used[name] = wanted
-    if items.tag:
-        pick(items.tag, columns, "column", items.table, job.where("items", "tag"))
+    for key, column in (("tag", items.tag), ("profile", items.profile)):
+        if column:
+            pick(column, columns, "column", items.table, job.where("items", key))
     if not used:
         raise ConfigError(
             f"no column of the table is an input: {', '.join(columns)}",

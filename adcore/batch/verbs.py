@@ -227,8 +227,10 @@ def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: St
         notes.tell(verdict.message)
     if not kind.limits and (limits.item_seconds or limits.item_memory):
         notes.tell(f"executor {kind.name!r} does not enforce item_seconds and item_memory")
-    if versions() != job.versions:
-        notes.tell(f"the job was made with {_told(job.versions)} and goes on with {_told(versions())}")
+    now = versions()
+    if changed := {name for name, number in job.versions.items() if now.get(name, number) != number}:
+        before = {name: job.versions[name] for name in sorted(changed)}
+        notes.tell(f"the job was made with {_told(before)} and goes on with {_told({n: now[n] for n in before})}")
     setup = Setup(
         job=str(place),
         workers=min(verdict.workers, tally.total - tally.settled),

@@ -1,5 +1,6 @@
 """What an item's key is made of: equal keys, equal results; nothing that changes a result is left out."""
 
+import csv
 import json
 import os
 
@@ -10,6 +11,7 @@ import adcore as ad
 from adcore.batch import verbs
 from adcore.batch.create import create, source_hash
 from adcore.batch.job import read_job
+from adcore.errors import StrategyError
 
 JOB = """
 [job]
@@ -119,3 +121,26 @@ def test_a_damaged_neighbour_lends_nothing_and_stops_nobody(folder):
         file.write('{"x": [9, 9, 9], "name": "new"}\n')
     second = verbs.run(folder / "job.toml")
     assert (second.code, second.counts["done"], second.messages) == (0, 6, ())
+
+
+def test_an_item_may_name_its_profile(folder):
+    lines = ["reverse", "tight", "", "forward", "tight"]
+    (folder / "items.jsonl").write_text(
+        "".join(f'{{"x": [{n}, 1, 2], "name": "n{n}", "how": "{how}"}}\n' for n, how in enumerate(lines))
+    )
+    text = JOB.replace('tag = "name"', 'tag = "name"\nprofile = "how"')
+    (folder / "job.toml").write_text(text + '[profile.tight]\nstrategy = { name = "forward", chunk = 2 }\n')
+    summary = verbs.run(folder / "job.toml")
+    with open(summary.report, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["tag"], row["strategy"]) for row in rows] == [
+        ("n0", "reverse"), ("n1", "tight"), ("n2", "reverse"), ("n3", "forward"), ("n4", "tight"),
+    ]  # fmt: skip
+    with verbs.results(summary.place) as found:
+        np.testing.assert_allclose(found.array("x_bar"), 3 * np.array([1, 2, 3]) * found.array("inputs/x") ** 2)
+    (folder / "job.toml").write_text(text)
+    with pytest.raises(StrategyError) as caught:
+        verbs.run(folder / "job.toml")
+    assert str(caught.value).startswith(
+        f"no strategy is called 'tight'\n  [items] profile in {folder / 'job.toml'}:14\n  allowed: "
+    )
