@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import INT, Op, Sample, Type, elementwise, op, ufunc_infer
+from adcore_ops.blocks import BLOCK, blockwise
 
 SHAPES = ((2, 3), ())
 PAIRS = (((2, 3), (2, 3)), ((5, 1), (3,)), ((), (7,)))
@@ -48,9 +49,10 @@ def radius(a: Any, b: Any) -> Any:
     ),
     samples=tuple(Sample(s, ((0.3, 3.0),) * 2) for s in PAIRS),
 )  # fmt: skip
-def cosine(a: Any, b: Any, out: Any = None) -> Any:
+@blockwise(2)
+def cosine(a: Any, b: Any) -> Any:
     """a / hypot(a, b): the cosine of the angle of the point (a, b); 0 at the origin."""
-    return np.divide(a, radius(a, b), out)
+    return a / radius(a, b)
 
 
 @op(
@@ -58,17 +60,15 @@ def cosine(a: Any, b: Any, out: Any = None) -> Any:
     rule=elementwise(lambda y, a, b: _slope(a, b), lambda y, a, b: -_slope(a, b)),
     samples=tuple(Sample(s) for s in PAIRS),
 )  # fmt: skip
-def share(a: Any, b: Any, out: Any = None) -> Any:
+@blockwise(2)
+def share(a: Any, b: Any) -> Any:
     """exp(a) / (exp(a) + exp(b)); where both are infinite, halves if they are equal."""
     with np.errstate(invalid="ignore"):
         y = np.logaddexp(a, b)
-        result = np.exp(a - y, out)
+        result = np.exp(a - y)
     infinite = np.isinf(y)
     if infinite.any():
-        limit = np.where(np.equal(a, b), 0.5, np.greater(a, b))
-        if out is None:
-            return np.where(infinite, limit, result).astype(result.dtype)
-        np.copyto(out, limit, where=infinite, casting="same_kind")
+        return np.where(infinite, np.where(a == b, 0.5, a > b), result).astype(result.dtype)
     return result
 
 
@@ -81,9 +81,10 @@ def _slope(a: Any, b: Any) -> Any:
     "core::one_minus_square", infer=ufunc_infer(np.negative), rule=elementwise(lambda y, x: -2.0 * x),
     elementwise=True, out=True, samples=(*(Sample((s,)) for s in SHAPES), Sample(((2, 3),), dtypes=("complex128",))),
 )  # fmt: skip
-def one_minus_square(x: Any, out: Any = None) -> Any:
+@blockwise(1)
+def one_minus_square(x: Any) -> Any:
     """1 - x^2 as (1 - x) (1 + x), exact near 1."""
-    return np.multiply(1 - x, 1 + x, out)
+    return (1 - x) * (1 + x)
 
 
 # --- sinc ----------------------------------------------------------------------------------------
@@ -113,6 +114,7 @@ def _sinc_infer(x: Type, *, order: int) -> Type:
     return x if x.dtype.kind in "fc" else Type(np.dtype(np.float64), x.shape)
 
 
+@blockwise(1, BLOCK // 4)
 def _sinc_run(x: Any, *, order: int) -> Any:
     if order == 0:
         return np.asarray(np.sinc(x))
@@ -123,7 +125,7 @@ def _sinc_run(x: Any, *, order: int) -> Any:
 
 sinc = Op(
     "core::sinc", _sinc_run, _sinc_infer, elementwise(lambda y, x, *, order: sinc(x, order=order + 1)), {"order": INT},
-    elementwise=True,
+    elementwise=True, out=True,
     samples=(
         *(Sample((s,), params={"order": n}) for s in SHAPES for n in (0, 1)),
         Sample(((2, 3),), params={"order": 0}, dtypes=("complex128",)),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Sample, Type, multilinear, op
+from adcore_ops.blocks import BLOCK
 from adcore_ops.join import common
 from adcore_ops.shape import lifted, np_reshape
 
@@ -51,9 +52,13 @@ def correlate(a: Any, v: Any, out: Any = None) -> Any:
     lead = np.broadcast_shapes(a.shape[:-1], v.shape[:-1])
     if out is None:
         out = np.empty((*lead, a.shape[-1] - v.shape[-1] + 1), a.dtype)
-    a, v = np.broadcast_to(a, (*lead, a.shape[-1])), np.broadcast_to(v, (*lead, v.shape[-1]))
+    m = v.shape[-1]
+    a, v = (x if x.shape[:-1] == lead else np.broadcast_to(x, (*lead, x.shape[-1])) for x in (a, v))
     for i in np.ndindex(lead):
-        out[i] = np.convolve(a[i], v[i][::-1], "valid")
+        row, weights, sums = a[i], v[i][::-1], out[i]
+        for start in range(0, sums.size, BLOCK):
+            part = sums[start : start + BLOCK]
+            part[...] = np.convolve(row[start : start + part.size + m - 1], weights, "valid")
     return out
 
 

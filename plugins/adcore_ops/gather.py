@@ -16,7 +16,7 @@ do not depend on how the work is cut. Indices are made fit by `wrap_index`, whic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,8 @@ from adcore.extend import (
     multilinear,
     op,
 )
+from adcore_ops.blocks import BLOCK
 from adcore_ops.patterns import scatter_add_pattern
-
-BLOCK = 4096
-"""Elements addressed at a time: positions take 32 KiB, whatever the size of the array."""
 
 INDEX = np.dtype(np.int64)
 
@@ -152,18 +150,24 @@ def _gather_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any])
 def gather(x: Any, index: Any, out: Any = None, *, inner: int, batch_dims: int) -> Any:
     """The elements of x at these positions of one axis."""
     batch, lead, n, m = _parts(x, index, inner, batch_dims)
+    at = x.ndim - 1 - inner
     if out is None:
-        at = x.ndim - 1 - inner
         out = np.empty((*x.shape[:at], *index.shape[batch_dims:], *x.shape[at + 1 :]), x.dtype)
     if not out.size:
         return out
-    if batch_dims == 0:
-        count = index.size
-        np.take(x.reshape(lead, n, m), index.reshape(count), 1, out.reshape(lead, count, m), "wrap")
+    if batch_dims:
+        source, rows = x.reshape(batch * lead * n, m), out.reshape(batch * lead * (index.size // batch), m)
+        for part, places in _spans(index, batch, lead, n, m):
+            np.take(source, places, 0, rows[part], "wrap")
         return out
-    source, rows = x.reshape(batch * lead * n, m), out.reshape(batch * lead * (index.size // batch), m)
-    for part, at in _spans(index, batch, lead, n, m):
-        np.take(source, at, 0, rows[part], "wrap")
+    places, y = index.reshape(index.size), out.reshape(*x.shape[:at], index.size, *x.shape[at + 1 :])
+    if x.flags.c_contiguous and index.flags.writeable:
+        np.take(x, places, at, y, "wrap")
+        return out
+    step, before = max(1, BLOCK // (lead * m)), (slice(None),) * at  # np.take would copy what is strided or read-only
+    for start in range(0, index.size, step):
+        part = slice(start, start + step)
+        y[(*before, part)] = x[(*before, places[part])]
     return out
 
 
@@ -176,6 +180,12 @@ def _scatter_infer(x: Type, index: Type, new: Type, *, inner: int, batch_dims: i
     if _gathered(x, index, inner, batch_dims) != new.shape:
         raise ValueError(f"the elements that are written do not have shape {new.shape}")
     return x
+
+
+def _elements(x: Any) -> Callable[[slice], Any]:
+    """A function that gives a part of the flattened array, which may be strided."""
+    flat = x.reshape(x.size) if x.flags.c_contiguous else x.flat
+    return flat.__getitem__  # type: ignore[no-any-return]
 
 
 def _copied(x: Any, out: Any) -> Any:
@@ -217,10 +227,10 @@ def scatter_add(x: Any, index: Any, new: Any, out: Any = None, *, inner: int, ba
     """x with new elements added at these positions, in their order."""
     out = _copied(x, out)
     batch, lead, n, m = _parts(x, index, inner, batch_dims)
-    rows, flat = new.reshape(new.size // m if m else 0, m), out.reshape(out.size)
-    columns = np.arange(m)
+    take, flat, columns = _elements(new), out.reshape(out.size), np.arange(m)
     for part, at in _spans(index, batch, lead, n, m):
-        np.add.at(flat, at if m == 1 else (at[:, None] * m + columns).ravel(), rows[part].ravel())
+        place = at if m == 1 else (at[:, None] * m + columns).ravel()
+        np.add.at(flat, place, take(slice(part.start * m, part.stop * m)))
     return out
 
 
@@ -264,9 +274,9 @@ def scatter(x: Any, index: Any, new: Any, out: Any = None, *, inner: int, batch_
     """
     out = _copied(x, out)
     batch, lead, n, m = _parts(x, index, inner, batch_dims)
-    rows, target = new.reshape(new.size // m if m else 0, m), out.reshape(out.size // m if m else 0, m)
+    take, rows = _elements(new), out.reshape(out.size // m if m else 0, m)
     for part, to in _spans(index, batch, lead, n, m):
-        target[to] = rows[part]
+        rows[to] = take(slice(part.start * m, part.stop * m)).reshape(to.size, m)
     return out
 
 

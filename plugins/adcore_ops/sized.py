@@ -20,22 +20,21 @@ def _infer(*, shape: tuple[int, ...], start: int, steps: tuple[int, ...], dtype:
 
 
 @op(
-    "core::integers", infer=_infer, rule=ZERO, out=True,
+    "core::integers", infer=_infer, rule=ZERO,
     params={"shape": SHAPE, "start": SIZE, "steps": INTS, "dtype": DTYPE},
     samples=(
         Sample((), params={"shape": (3, 5), "start": 2, "steps": (1, -2), "dtype": "float32"}),
         Sample((), params={"shape": (), "start": 7, "steps": (), "dtype": "int64"}),
     ),
 )  # fmt: skip
-def integers(out: Any = None, *, shape: tuple[int, ...], start: int, steps: tuple[int, ...], dtype: Any) -> Any:
+def integers(*, shape: tuple[int, ...], start: int, steps: tuple[int, ...], dtype: Any) -> Any:
     """Whole numbers that rise by the same along each axis."""
-    y = np.asarray(start, np.int64)
+    if len(shape) == 1 and steps[0]:
+        return np.arange(start, start + shape[0] * steps[0], steps[0]).astype(dtype, copy=False)
+    y = np.full(shape, start, np.int64)
     for axis, (n, step) in enumerate(zip(shape, steps, strict=True)):
-        y = y + (np.arange(n) * step).reshape((-1,) + (1,) * (len(shape) - axis - 1))
-    if out is None:
-        out = np.empty(shape, dtype)
-    np.copyto(out, y, casting="unsafe")
-    return out
+        y += (np.arange(n) * step).reshape((-1,) + (1,) * (len(shape) - axis - 1))
+    return y.astype(dtype, copy=False)
 
 
 OPS = [integers]

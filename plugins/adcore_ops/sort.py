@@ -54,12 +54,8 @@ def sort(x: Any, out: Any = None, *, axis: int) -> Any:
 def _order(name: str, find: Callable[..., Any], params: dict[str, Any], samples: tuple[Sample, ...], doc: str) -> Op:
     """An op that gives the order of elements along an axis."""
 
-    def run(x: Any, out: Any = None, *, axis: int, **options: Any) -> Any:
-        order = find(x, axis, **options)
-        if out is None:
-            return np.ascontiguousarray(order)
-        np.copyto(out, order)
-        return out
+    def run(x: Any, *, axis: int, **options: Any) -> Any:
+        return np.ascontiguousarray(find(x, axis, **options))
 
     return Op(
         f"core::{name}",
@@ -69,7 +65,6 @@ def _order(name: str, find: Callable[..., Any], params: dict[str, Any], samples:
         {"axis": INT, **params},
         pattern="axis",
         batch="core",
-        out=True,
         samples=samples,
         doc=doc,
     )
@@ -115,16 +110,17 @@ def _search_batch(flags: tuple[bool, ...], size: int, node: Node, xs: list[Any])
     infer=_search_infer,
     rule=ZERO,
     batch=_search_batch,
-    out=True,
     samples=(
         Sample(((5,), (2, 3)), params={"right": False}, smooth=False),
         Sample(((2, 5), (2, 7)), params={"right": True}, smooth=False),
     ),
 )
-def searchsorted(a: Any, v: Any, out: Any = None, *, right: bool) -> Any:
+def searchsorted(a: Any, v: Any, *, right: bool) -> Any:
     """Where each v would be put in, in each ascending row of a."""
-    out = np.empty(v.shape, INDEX) if out is None else out
     side: Any = "right" if right else "left"
+    if a.ndim == 1:
+        return np.asarray(np.searchsorted(a, v, side))
+    out = np.empty(v.shape, INDEX)
     for i in np.ndindex(a.shape[:-1]):
         out[i] = np.searchsorted(a[i], v[i], side)
     return out
