@@ -33,7 +33,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from adcore.errors import ConfigError, MissingExtraError
-from adcore.registry import doors, registry
+from adcore.registry import registered, registry
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -157,10 +157,8 @@ def find_executor(name: str) -> type[Executor]:
     Raises: ConfigError with the names that there are; MissingExtraError if it needs a package that is
     not installed.
     """
-    known = registry().executors
-    if name not in known:
-        doors["load_all"]()
-    if name not in known:
+    found, known = registered("executors", name), registry().executors
+    if found is None:
         close = difflib.get_close_matches(name, known, 1)
         listed = f"allowed: {', '.join(sorted(known))}"
         raise ConfigError(
@@ -168,7 +166,6 @@ def find_executor(name: str) -> type[Executor]:
             "[job] executor",
             f"did you mean {close[0]!r}? {listed}" if close else listed,
         )
-    found = known[name]
     try:
         kind: type[Executor] = named(found) if isinstance(found, str) else found
     except ModuleNotFoundError as error:

@@ -17,7 +17,7 @@ from adcore.batch.shards import Store
 from adcore.config import nearest
 from adcore.errors import BatchError, ConfigError, MissingExtraError, StorageError
 from adcore.executor import named
-from adcore.registry import doors, registry
+from adcore.registry import registered, registry
 from adcore.serialize.shard import Shard
 from adcore.types import Array
 
@@ -215,13 +215,10 @@ def find_store(suffix: str) -> Callable[[Results, Path], None]:
     Raises: ConfigError with the endings that there are; MissingExtraError if it needs a package that is
     not installed.
     """
-    known = registry().stores
-    if suffix not in known:
-        doors["load_all"]()
-    if suffix not in known:
+    found, known = registered("stores", suffix), registry().stores
+    if found is None:
         what = f"nothing writes results to a file that ends in {suffix!r}"
         raise ConfigError(what, "the name of the output", nearest(suffix, sorted(known)))
-    found = known[suffix]
     try:
         write: Callable[[Results, Path], None] = named(found) if isinstance(found, str) else found
     except ModuleNotFoundError as error:
