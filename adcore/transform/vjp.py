@@ -136,11 +136,15 @@ def pull_node(
     if rule.kind == "elementwise":
         bars = tuple(
             [
-                times(partial, g, y, xs, node.params) if v in active else None
+                times(1 if partial == -1 else partial, g, y, xs, node.params) if v in active else None
                 for partial, v in zip(rule.partials, node.inputs, strict=True)
             ]
         )
-        return _fitted(trace, node, bars, True)
+        fitted = _fitted(trace, node, bars, True)  # summed first where the input was broadcast, then negated
+        return tuple([
+            -bar if partial == -1 and bar is not None else bar
+            for partial, bar in zip(rule.partials, fitted, strict=True)
+        ])  # fmt: skip
     if rule.kind == "linear":
         bars = as_tuple(rule.transposes[0](g, *xs, **node.params))  # type: ignore[misc]
     elif rule.kind == "multilinear":

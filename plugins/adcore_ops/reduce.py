@@ -99,9 +99,8 @@ def _same(dtype: Any) -> Any:
 
 
 def _chosen_jvp(ts: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
-    mask = np.equal(x, spread(y, x, axes))
-    share = mask / spread(sum_(mask.astype(x.dtype), axes=axes), x, axes)
-    return sum_(share * ts[0], axes=axes)
+    chosen = np.equal(x, spread(y, x, axes)).astype(x.dtype)
+    return sum_(chosen * ts[0], axes=axes) / sum_(chosen, axes=axes)
 
 
 def _prod_jvp(ts: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:

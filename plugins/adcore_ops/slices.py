@@ -25,7 +25,7 @@ from adcore.extend import (
     op,
     positions,
 )  # fmt: skip
-from adcore_ops.shape import Strides, copied
+from adcore_ops.strided import Strides, copied, viewing
 
 
 def _window(start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> tuple[Any, ...]:
@@ -48,6 +48,12 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
     return (*strides[:lead], *(s * k for s, k in zip(strides[lead:], p["step"], strict=True)))
 
 
+def _sliced(node: Node) -> Callable[[Any], Any]:
+    p = node.params
+    window = _window(p["start"], p["size"], p["step"])
+    return lambda x: x[window]
+
+
 @op(
     "core::slice",
     pattern="moves",
@@ -57,6 +63,7 @@ def _slice_view(x: Type, strides: Strides, p: Any) -> Strides:
     rule=linear(lambda g, x, *, start, size, step: Window(g, start, step)),
     batch="core",
     out=True,
+    kernel=viewing(_sliced),
     same_as=lambda types, p: 0 if types[0].shape[types[0].ndim - len(p["size"]) :] == p["size"] else None,
     numbers=moved(lambda x, *, start, size, step: x[_window(start, size, step)]),
     samples=(
