@@ -36,7 +36,8 @@ def source_hash(job: JobFile) -> str:
 
     Raises: ConfigError if a file that it names cannot be read.
     """
-    settings = [{name: layer.values.get(name) for name in SETTINGS} for layer in job.settings.layers]
+    tables = [{n: layer.values[n] for n in SETTINGS if n in layer.values} for layer in job.settings.layers]
+    settings = [table for table in tables if table]
     told: list[Any] = [job.request, job.wrt, job.of, job.threads, settings, job.inputs]
     told += [asdict(job.sweep), asdict(replace(job.items, table=Path())) if job.items else None]
     total = hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode())

@@ -49,13 +49,20 @@ def find_variants(job: JobFile, file: Path, task: Task, tables: Mapping[str, Arr
         for number, point in enumerate(points(job, task.inputs, tables)):
             own = item_sizes(job, task, {**fixed, **arrays_of(point, tables)}, number)
             sizes = {name: max(size, sizes.get(name, 0)) for name, size in own.items()}
-    for label, profile, memory, settings in _strategies(job):
+    for profile, memory, settings in _strategies(job):
         program = task.program(settings, sizes)
+        label = f"{_called(settings, program)} {memory}".strip()
         yield Variant(file, label, profile, memory, settings, task, fixed, sizes, program)
 
 
-def _strategies(job: JobFile) -> Iterator[tuple[str, str, str, Config]]:
-    """(label, profile that items name it by, budget, settings)."""
+def _called(settings: Config, program: Program) -> str:
+    """What the user calls the strategy: its profile, its name, and what it chose or was chosen."""
+    chosen, said = program.choice.strategy.name, settings["strategy.name"]
+    return settings.profile or (chosen if said in (None, chosen) else f"{said}: {chosen}")
+
+
+def _strategies(job: JobFile) -> Iterator[tuple[str, str, Config]]:
+    """(profile that items name it by, budget, settings)."""
     profiles = named_profiles(job.items) if job.items else []
     if profiles and job.sweep.strategy:
         raise ConfigError(
@@ -68,14 +75,10 @@ def _strategies(job: JobFile) -> Iterator[tuple[str, str, str, Config]]:
         chosen = job.settings
         if name:
             chosen = chosen.over({"strategy": {"name": name}}, lambda _: job.where(*key))
-        label = name or job.strategy
         for memory in job.sweep.memory or ("",):
-            if memory:
-                told = {"strategy": {"memory": memory}}
-                budget = chosen.over(told, lambda _: job.where("sweep", "memory"))
-                yield f"{label} {memory}", name if profiles else "", memory, budget
-            else:
-                yield label, name if profiles else "", "", chosen
+            told = {"strategy": {"memory": memory}}
+            budget = chosen.over(told, lambda _: job.where("sweep", "memory")) if memory else chosen
+            yield name if profiles else "", memory, budget
 
 
 def within_memory(job: JobFile, variants: list[Variant], tell: Callable[[str], None]) -> tuple[list[Variant], int]:

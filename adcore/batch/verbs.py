@@ -22,9 +22,9 @@ from adcore.batch.job import JobFile, read_job
 from adcore.batch.journal import Journal
 from adcore.batch.lock import holder, lock
 from adcore.batch.progress import Progress, Silent
+from adcore.batch.read import Results
 from adcore.batch.repair import Repair, check_files, open_journal, reconcile, take_over
 from adcore.batch.report import Failure, first_failures, write_report
-from adcore.batch.results import Results
 from adcore.batch.shards import Store
 from adcore.errors import BatchError, ConfigError, StorageError
 from adcore.executor import Setup, find_executor

@@ -24,7 +24,6 @@ from adcore.compose.work import Work
 from adcore.errors import DifferentiationError, StrategyError
 from adcore.graph import Graph
 from adcore.strategy import Budget, Request, Strategy
-from adcore.transform.merge import merge_loops
 from adcore.transform.simplify import simplify
 from adcore.tree import LEAF, Tree
 
@@ -58,7 +57,7 @@ def differentiate(
     _check(graph, request)
     tree = Tree("tuple", (), (LEAF,) * len(request.wrt)) if wrt_tree is None else wrt_tree
     work = Work(simplify(graph), request, strategy, budget or Budget(), tree)  # equal nodes are differentiated once
-    return simplify(merge_loops(simplify(_MAKERS[request.kind](work))))
+    return simplify(_MAKERS[request.kind](work))
 
 
 def _check(graph: Graph, request: Request) -> None:

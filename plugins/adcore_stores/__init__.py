@@ -1,7 +1,7 @@
 """Files that results of batch jobs are exported to, by their ending; imported when one is written.
 
 A store is a function write(results, path). `results` has `items`, `tags`, `names`, `input_names`,
-`column(name)` and `check_shape`, see `adcore.batch.results.Results`.
+`column(name)` and `check_shape`, see `adcore.batch.read.Results`.
 """
 
 from collections.abc import Mapping

@@ -191,15 +191,6 @@ def test_a_loop_in_a_region_is_led_inside_the_region() -> None:
     same(graph, plan, np.array([0.1, 0.4, 0.9]), np.float64(1.7))
 
 
-def test_forward_over_reverse_through_a_scheduled_loop_leads_both_trails_at_once() -> None:
-    args = rows_of(19)
-    graph = ad.differentiate(ad.trace(rows, *args), "hvp", wrt=[0, 1])
-    (pair,) = pairs(graph)
-    assert len(pair.trails) == 2
-    v = [RNG.normal(size=5), np.float64(0.3)]
-    same(graph, plan_of(graph, Binomial(3)), *args, *v)
-
-
 def test_reverse_over_reverse_keeps_what_two_loops_read_whole() -> None:
     args = rows_of(7)
     first = ad.differentiate(ad.trace(lambda x, k, xs: rows(x, k, xs), *args), "grad", wrt=0)
@@ -264,15 +255,6 @@ def test_a_schedule_for_what_is_no_trail_is_refused() -> None:
     _, plan = small()
     with pytest.raises(PlanError, match=r"value 0 has a schedule and is no trail"):
         check(replace(plan, trails={0: Binomial(2)}))
-
-
-def test_trails_of_one_loop_have_one_schedule() -> None:
-    graph = ad.differentiate(ad.trace(rows, *rows_of(9)), "hvp", wrt=[0])
-    (pair,) = pairs(graph)
-    number = numbering(graph)
-    trails = {number[v]: Binomial(2 + i) for i, v in enumerate(pair.trails)}
-    with pytest.raises(PlanError, match="of one loop have different schedules"):
-        default_plan(graph, trails=trails)
 
 
 def test_a_schedule_that_breaks_its_law_is_refused_by_the_plan() -> None:
