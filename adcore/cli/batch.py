@@ -13,8 +13,8 @@ from adcore.cli.command import Arguments, Command, emit, group, table, tell
 
 if TYPE_CHECKING:
     from adcore.batch.progress import Progress
-    from adcore.batch.report import Failure
     from adcore.batch.read import Results
+    from adcore.batch.report import Failure
     from adcore.batch.verbs import Summary
 
 ABOUT = """\

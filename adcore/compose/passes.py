@@ -79,6 +79,7 @@ def _passes(
     with inner:
         args = [inner.wrap(inner.value_of(trace.wrap(v))) for v in graph.inputs]
         results = [inner.lift(r) for r in one_pass(args, [inner.wrap(u) for u in units])]
+    inner.checks, inner.reports = [], []  # those of the graph, which hold once and not for every pass
     captured = list(inner.captured)
     names = [f"in{k}" for k in range(len(captured) + len(units))]
     single = closed(

@@ -194,3 +194,20 @@ WRONG = [
 def test_what_cannot_be_a_branch_or_a_loop_is_told(f, message):
     with pytest.raises(InputError, match=message):
         ad.trace(f, 1.0)
+
+
+@pytest.mark.parametrize("strategy", ["forward", "reverse"])
+def test_a_derivative_in_several_passes_holds_the_checks_of_its_graph_once(strategy):
+    def f(x):
+        ad.check(np.all(x > 0), "x has {}", np.min(x))
+        ad.report("sum", np.sum(x))
+        return np.sin(x) * np.sum(x)
+
+    x = np.array([1.0, 2.0, 4.0])
+    graph = ad.trace(f, x)
+    config = {"strategy": {"name": strategy, "chunk": 2}}
+    made = ad.differentiate(graph, "jacobian", config=config)
+    assert (len(made.checks), [name for name, _ in made.reports]) == (1, ["sum"])
+    np.testing.assert_allclose(made(x)[1][0], np.diag(7.0 * np.cos(x)) + np.sin(x)[:, None])
+    with pytest.raises(CheckError, match=r"x has -2\.0"):
+        made(-x / 2)
