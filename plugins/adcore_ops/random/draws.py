@@ -160,12 +160,15 @@ def _gamma_infer(key: Type, a: Type) -> Type:
 def _gamma_jvp(ts: Any, y: Any, key: Any, a: Any) -> Any:
     slope, gammaln = op_call("special::gammainc_slope"), op_call("special::gammaln")
     log_density = (a - 1.0) * np.log(y) - y - gammaln(a)
-    return -slope(a, y) * np.exp(-log_density) * ts[1]
+    return -slope(a, y, n=1) * np.exp(-log_density) * ts[1]
 
 
 @op(
-    "random::gamma", infer=_gamma_infer, rule=Rule(jvp=_gamma_jvp), batch="core", samples=(_sample((2, 3)), _sample(()))
-)
+    "random::gamma", infer=_gamma_infer, rule=Rule(jvp=_gamma_jvp), batch="core",
+    samples=(  # along the quantile, not along the draws of one acceptance, which differences would see
+        Sample(((2,), (2, 3)), ((0.0, 1e9), (0.3, 3.0)), dtypes=("uint64", "float64"), smooth=False), _sample(()),
+    ),
+)  # fmt: skip
 def gamma(key: Any, a: Any) -> Any:
     """Gamma numbers with shape parameters a > 0 and scale 1, one per parameter; nan for others."""
     dtype = a.dtype if a.dtype.kind == "f" else np.float64

@@ -80,6 +80,12 @@ def _struve(v: Any, x: Any) -> Any:
     return (0.5 / math.sqrt(math.pi)) * np.power(0.5 * x, v) * sp.rgamma(v + 1.5)
 
 
+def _integrals(name: str, integrands: Callable[[Any], tuple[Any, ...]]) -> Op:
+    """Two integrals, of which the derivatives are the integrands."""
+    rule = Rule(jvp=lambda ts, y, x: tuple(ts[0] * f for f in integrands(x)))
+    return row(name, rule=rule, ranges=(POSITIVE,), outputs=2)
+
+
 OPS: list[Op] = [
     row("j0", lambda y, x: -sp.j1(x)),
     row("j1", lambda y, x: 0.5 * (sp.j0(x) - sp.jv(2.0, x))),
@@ -140,4 +146,12 @@ OPS: list[Op] = [
         "airy", rule=Rule(jvp=lambda ts, y, z: (y[1] * ts[0], z * y[0] * ts[0], y[3] * ts[0], z * y[2] * ts[0])),
         complex_at=(0,), outputs=4,
     ),
+    # integrals of the above from 0, those over t from x (or, without the value at 0, to x)
+    _integrals("itj0y0", lambda x: (sp.j0(x), sp.y0(x))),
+    _integrals("iti0k0", lambda x: (sp.i0(x), sp.k0(x))),
+    _integrals("it2j0y0", lambda x: ((1.0 - sp.j0(x)) / x, -sp.y0(x) / x)),
+    _integrals("it2i0k0", lambda x: ((sp.i0(x) - 1.0) / x, -sp.k0(x) / x)),
+    row("itstruve0", lambda y, x: sp.struve(0.0, x), ranges=(POSITIVE,)),
+    row("itmodstruve0", lambda y, x: sp.modstruve(0.0, x), ranges=(POSITIVE,)),
+    row("it2struve0", lambda y, x: -sp.struve(0.0, x) / x, ranges=(POSITIVE,)),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import Op, Sample
+from adcore.extend import Op
 from adcore_ops.special.gamma import beta_density, gamma_density
 from adcore_ops.special.row import ANY, ORDER, POSITIVE, UNIT, no_partial, row, sp
 
@@ -36,10 +36,9 @@ def _binomial(k: Any, n: Any, p: Any) -> Any:
     return beta_density(n - k, k + 1, 1.0 - p)
 
 
-def _fixed(at: int, *ranges: tuple[float, float]) -> tuple[Sample, ...]:
-    """A sample in which argument `at`, whose second derivative has no op, is an integer."""
-    dtypes = tuple("int64" if i == at else "float64" for i in range(len(ranges)))
-    return (Sample(((2, 3), (3,), ())[: len(ranges)], ranges, dtypes=dtypes),)
+def _normal_slope(p: Any) -> Any:
+    z = sp.ndtri(p)
+    return math.sqrt(2.0 * math.pi) * np.exp(0.5 * (z * z))
 
 
 def _student(name: str, variable: Any, slope: Any) -> Op:
@@ -64,31 +63,27 @@ OPS: list[Op] = [
     _student("stdtr", ANY, lambda y, v, t: _student_density(v, t)),
     _student("stdtrit", UNIT, lambda y, v, p: 1.0 / _student_density(v, y)),
     row(
-        "chdtr", lambda y, v, x: 0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x),
-        lambda y, v, x: 0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(ORDER, POSITIVE),
-        samples=_fixed(0, ORDER, POSITIVE),
+        "chdtr", lambda y, v, x: 0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x, n=1),
+        lambda y, v, x: 0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(POSITIVE, POSITIVE),
     ),
     row(
-        "chdtrc", lambda y, v, x: -0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x),
-        lambda y, v, x: -0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(ORDER, POSITIVE),
-        samples=_fixed(0, ORDER, POSITIVE),
+        "chdtrc", lambda y, v, x: -0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x, n=1),
+        lambda y, v, x: -0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(POSITIVE, POSITIVE),
     ),
     row(
-        "chdtri", lambda y, v, p: -sp.gammainc_slope(0.5 * v, 0.5 * y) / gamma_density(0.5 * v, 0.5 * y),
-        lambda y, v, p: -2.0 / gamma_density(0.5 * v, 0.5 * y), ranges=(ORDER, UNIT), samples=_fixed(0, ORDER, UNIT),
+        "chdtri", lambda y, v, p: -sp.gammainc_slope(0.5 * v, 0.5 * y, n=1) / gamma_density(0.5 * v, 0.5 * y),
+        lambda y, v, p: -2.0 / gamma_density(0.5 * v, 0.5 * y), ranges=(ORDER, UNIT),
     ),
     _fisher("fdtr", POSITIVE, lambda y, a, b, x: _f_density(a, b, x)),
     _fisher("fdtrc", POSITIVE, lambda y, a, b, x: -_f_density(a, b, x)),
     _fisher("fdtri", UNIT, lambda y, a, b, p: 1.0 / _f_density(a, b, y)),
     row(
-        "gdtr", lambda y, a, b, x: x * gamma_density(b, a * x), lambda y, a, b, x: sp.gammainc_slope(b, a * x),
-        lambda y, a, b, x: a * gamma_density(b, a * x), ranges=(POSITIVE, ORDER, POSITIVE),
-        samples=_fixed(1, POSITIVE, ORDER, POSITIVE),
+        "gdtr", lambda y, a, b, x: x * gamma_density(b, a * x), lambda y, a, b, x: sp.gammainc_slope(b, a * x, n=1),
+        lambda y, a, b, x: a * gamma_density(b, a * x), ranges=(POSITIVE, POSITIVE, POSITIVE),
     ),
     row(
-        "gdtrc", lambda y, a, b, x: -x * gamma_density(b, a * x), lambda y, a, b, x: -sp.gammainc_slope(b, a * x),
-        lambda y, a, b, x: -a * gamma_density(b, a * x), ranges=(POSITIVE, ORDER, POSITIVE),
-        samples=_fixed(1, POSITIVE, ORDER, POSITIVE),
+        "gdtrc", lambda y, a, b, x: -x * gamma_density(b, a * x), lambda y, a, b, x: -sp.gammainc_slope(b, a * x, n=1),
+        lambda y, a, b, x: -a * gamma_density(b, a * x), ranges=(POSITIVE, POSITIVE, POSITIVE),
     ),
     row("pdtr", no_partial("pdtr", "count"), lambda y, k, m: -_poisson(k, m), ranges=(ORDER, POSITIVE), orders=1),
     row("pdtrc", no_partial("pdtrc", "count"), lambda y, k, m: _poisson(k, m), ranges=(ORDER, POSITIVE), orders=1),
@@ -96,4 +91,23 @@ OPS: list[Op] = [
     _counted("bdtrc", lambda y, k, n, p: _binomial(k, n, p)),
     _counted("nbdtr", lambda y, k, n, p: beta_density(n, k + 1, p)),
     _counted("nbdtrc", lambda y, k, n, p: -beta_density(n, k + 1, p)),
+    row(
+        "pdtri", no_partial("pdtri", "count"), lambda y, k, p: -1.0 / _poisson(k, y), ranges=((0.0, 4.0), UNIT),
+        integers=(0,), whole=True,
+    ),
+    _counted("bdtri", lambda y, k, n, p: -1.0 / _binomial(k, n, y)),
+    _counted("nbdtri", lambda y, k, n, p: 1.0 / beta_density(n, k + 1, y)),
+    row(
+        "gdtrix", lambda y, a, b, p: -y / a,
+        lambda y, a, b, p: -sp.gammainc_slope(b, a * y, n=1) / (a * gamma_density(b, a * y)),
+        lambda y, a, b, p: 1.0 / (a * gamma_density(b, a * y)), ranges=(POSITIVE, POSITIVE, UNIT),
+    ),
+    row(
+        "nrdtrimn", lambda y, p, s, x: -s * _normal_slope(p), lambda y, p, s, x: -sp.ndtri(p), 1,
+        ranges=(UNIT, POSITIVE, ANY),
+    ),
+    row(
+        "nrdtrisd", lambda y, m, p, x: -1.0 / sp.ndtri(p), lambda y, m, p, x: -y * _normal_slope(p) / sp.ndtri(p),
+        lambda y, m, p, x: 1.0 / sp.ndtri(p), ranges=(ANY, (0.6, 0.9), ANY),
+    ),
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Op, along
-from adcore_ops.special.row import ANY, POSITIVE, row, sp
+from adcore_ops.special.row import ANY, FUNCTIONS, POSITIVE, row, sp
 
 
 def _over(x: Any, y: Any) -> Any:
@@ -98,5 +98,19 @@ OPS: list[Op] = [
     ),
     row("sindg", lambda y, x: math.radians(1.0) * sp.cosdg(x)),
     row("cosdg", lambda y, x: -math.radians(1.0) * sp.sindg(x)),
+    row("cotdg", lambda y, x: -math.radians(1.0) * (1.0 + y * y), ranges=((20.0, 60.0),)),
+    row(
+        "radian", math.radians(1.0), math.radians(1.0 / 60.0), math.radians(1.0 / 3600.0), ranges=(ANY, ANY, ANY),
+    ),
     row("tandg", lambda y, x: math.radians(1.0) * (1.0 + y * y)),
 ]  # fmt: skip
+
+# SciPy has its own ufuncs of these names; they are NumPy's functions
+FUNCTIONS.update(
+    {
+        f"scipy.special:{name}": f
+        for name, f in {
+            "expm1": np.expm1, "log1p": np.log1p, "exp2": np.exp2, "cbrt": np.cbrt, "round": np.rint,
+        }.items()
+    }
+)  # fmt: skip

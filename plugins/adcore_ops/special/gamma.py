@@ -2,7 +2,7 @@
 
 G'(x) = G(x) psi(x),  psi = digamma,  psi' and on: polygamma.
 1 / G(x) for x < 1/2 by reflection, G(1 - x) sin(pi x) / pi: it and its derivatives are regular at the poles of G.
-P(a, x): dP/dx = x^(a-1) e^-x / G(a).   I_x(a, b): dI/dx = x^(a-1) (1-x)^(b-1) / B(a, b).
+P(a, x): dP/dx = x^(a-1) e^-x / G(a); for dP/da see `incomplete`.   I_x(a, b): dI/dx = x^(a-1) (1-x)^(b-1) / B(a, b).
 An inverse y(p) of F has dy/dp = 1 / F'(y).
 Source: DLMF 5.2, 5.5.3, 5.9, 5.12, 8.2, 8.8.13, 8.17.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import ZERO, Op, Sample
+from adcore.extend import ZERO, Op
 from adcore_ops.special.row import ORDER, POSITIVE, UNIT, no_partial, row, sp
 
 
@@ -41,11 +41,6 @@ def _digamma(y: Any, x: Any) -> Any:
     return sp.polygamma(1, x)
 
 
-# the second derivative in the parameter a has no op, so a is an integer where second order is tested
-_SHAPES = (((2, 3), (2, 3)), ((5, 1), (3,)))
-FIRST_ORDER = tuple(Sample(s, (ORDER, POSITIVE), dtypes=("int64", "float64")) for s in _SHAPES)
-FIRST_ORDER_UNIT = tuple(Sample(s, (ORDER, UNIT), dtypes=("int64", "float64")) for s in _SHAPES)
-
 OPS: list[Op] = [
     row("gamma", lambda y, x: y * sp.digamma(x), ranges=(POSITIVE,), complex_at=(0,)),
     row("gammaln", lambda y, x: sp.digamma(x), ranges=(POSITIVE,)),
@@ -70,20 +65,20 @@ OPS: list[Op] = [
         ranges=(POSITIVE, POSITIVE),
     ),
     row(
-        "gammainc", lambda y, a, x: sp.gammainc_slope(a, x), lambda y, a, x: gamma_density(a, x),
-        ranges=(POSITIVE, POSITIVE), samples=FIRST_ORDER,
+        "gammainc", lambda y, a, x: sp.gammainc_slope(a, x, n=1), lambda y, a, x: gamma_density(a, x),
+        ranges=(POSITIVE, POSITIVE),
     ),
     row(
-        "gammaincc", lambda y, a, x: -sp.gammainc_slope(a, x), lambda y, a, x: -gamma_density(a, x),
-        ranges=(POSITIVE, POSITIVE), samples=FIRST_ORDER,
+        "gammaincc", lambda y, a, x: -sp.gammainc_slope(a, x, n=1), lambda y, a, x: -gamma_density(a, x),
+        ranges=(POSITIVE, POSITIVE),
     ),
     row(
-        "gammaincinv", lambda y, a, p: -sp.gammainc_slope(a, y) / gamma_density(a, y),
-        lambda y, a, p: 1.0 / gamma_density(a, y), ranges=(POSITIVE, UNIT), samples=FIRST_ORDER_UNIT,
+        "gammaincinv", lambda y, a, p: -sp.gammainc_slope(a, y, n=1) / gamma_density(a, y),
+        lambda y, a, p: 1.0 / gamma_density(a, y), ranges=(POSITIVE, UNIT),
     ),
     row(
-        "gammainccinv", lambda y, a, p: -sp.gammainc_slope(a, y) / gamma_density(a, y),
-        lambda y, a, p: -1.0 / gamma_density(a, y), ranges=(POSITIVE, UNIT), samples=FIRST_ORDER_UNIT,
+        "gammainccinv", lambda y, a, p: -sp.gammainc_slope(a, y, n=1) / gamma_density(a, y),
+        lambda y, a, p: -1.0 / gamma_density(a, y), ranges=(POSITIVE, UNIT),
     ),
     row(
         "betainc", no_partial("betainc", "parameter a"), no_partial("betainc", "parameter b"),

@@ -58,6 +58,10 @@ OPS: list[Op] = [
         lambda y, a, b, z: -a * sp.hyperu(a + 1.0, b + 1.0, z), ranges=(ORDER, ORDER, POSITIVE), orders=2,
     ),
     row(
+        "wright_bessel", no_partial("wright_bessel", "parameter a"), no_partial("wright_bessel", "parameter b"),
+        lambda y, a, b, x: sp.wright_bessel(a, a + b, x), ranges=(ORDER, ORDER, POSITIVE), orders=2,
+    ),
+    row(
         "hyp2f1", *(no_partial("hyp2f1", f"parameter {p}") for p in "abc"),
         lambda y, a, b, c, z: a * b / c * sp.hyp2f1(a + 1.0, b + 1.0, c + 1.0, z),
         ranges=(ORDER, ORDER, ORDER, INSIDE), orders=3, complex_at=(3,),
@@ -65,6 +69,11 @@ OPS: list[Op] = [
     _polynomial("eval_legendre", lambda n, m, x: sp.eval_gegenbauer(m, 1.5, x), complex_at=(1,)),
     _polynomial("eval_chebyt", lambda n, m, x: n * sp.eval_chebyu(m, x), complex_at=(1,)),
     _polynomial("eval_chebyu", lambda n, m, x: 2.0 * sp.eval_gegenbauer(m, 2.0, x), complex_at=(1,)),
+    _polynomial("eval_sh_legendre", lambda n, m, x: 2.0 * sp.eval_gegenbauer(m, 1.5, 2.0 * x - 1.0), complex_at=(1,)),
+    _polynomial("eval_sh_chebyt", lambda n, m, x: 2.0 * n * sp.eval_chebyu(m, 2.0 * x - 1.0), complex_at=(1,)),
+    _polynomial("eval_sh_chebyu", lambda n, m, x: 4.0 * sp.eval_gegenbauer(m, 2.0, 2.0 * x - 1.0), complex_at=(1,)),
+    _polynomial("eval_chebyc", lambda n, m, x: n * sp.eval_chebyu(m, 0.5 * x), complex_at=(1,)),
+    _polynomial("eval_chebys", lambda n, m, x: sp.eval_gegenbauer(m, 2.0, 0.5 * x), complex_at=(1,)),
     _polynomial("eval_hermite", lambda n, m, x: 2.0 * n * sp.eval_hermite(m, x), whole=True),
     _polynomial("eval_hermitenorm", lambda n, m, x: n * sp.eval_hermitenorm(m, x), whole=True),
     _polynomial("eval_laguerre", lambda n, m, x: -sp.eval_genlaguerre(m, 1.0, x), complex_at=(1,)),
