@@ -56,12 +56,18 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
 def softmax(x: Any, axis: Any = None) -> Any:
     """exp(x) over its sum."""
     x = array(x)
+    if x.dtype.kind == "c":
+        axes = _axes(axis, x.ndim)
+        terms = np.exp(x - _shift(np.real(x), axes=axes))
+        return terms / np.sum(terms, axis=axes, keepdims=True)
     return op_call("special::softmax")(x, axes=_axes(axis, x.ndim))
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """x less the logarithm of the sum of exp(x)."""
     x = array(x)
+    if x.dtype.kind == "c":
+        return x - logsumexp(x, axis, keepdims=True)
     return op_call("special::log_softmax")(x, axes=_axes(axis, x.ndim))
 
 

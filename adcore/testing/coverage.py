@@ -34,8 +34,12 @@ PLACES = {
     "np.fft": "numpy.fft",
     "sp": "scipy.special",
     "anp": "adcore.numpy",
+    "asp": "adcore.scipy",
 }
 """The namespaces that are covered, by the name that calls use."""
+
+OURS = ("anp", "asp")
+"""Namespaces of ours: only what `calls` lists is tried."""
 
 QUESTIONS = ("traced", "jvp", "vjp", "second", "batched", "complex")
 WORKS, FAILS, NONE = "yes", "no", "–"
@@ -72,8 +76,8 @@ def coverage(place: str) -> list[Row]:
 
 def _functions(place: str) -> Iterator[tuple[str, Callable[..., Any]]]:
     """The functions of arrays of a namespace, by name; of several names of one function the first."""
-    if place == "anp":
-        for full in [c for c in CALLS if c.startswith("anp.")]:
+    if place in OURS:
+        for full in [c for c in CALLS if c.startswith(f"{place}.")]:
             yield full.partition(".")[2], len
         return
     module = importlib.import_module(PLACES[place])
@@ -111,7 +115,7 @@ def _row(place: str, name: str, f: Callable[..., Any]) -> Row | None:
         if text is None:
             return None
         answers, note = _answers(_called(text, place), [given[n] for n in _names(text)], _names(text))
-        known = place == "anp" or registry().function(f) is not None
+        known = place in OURS or registry().function(f) is not None
         return Row(full, text, answers, note if known or answers[0] == WORKS else NOT_RECORDED)
 
 
@@ -138,7 +142,7 @@ def written(x: Any, v: Any) -> Any:
 def _called(text: str, place: str) -> Callable[..., Any]:
     """The call as a function of its arrays."""
     space = {"np": np, "changed": changed, "written": written}
-    if place in ("sp", "anp"):
+    if place in ("sp", *OURS):
         space[place] = importlib.import_module(PLACES[place])
     made: Callable[..., Any] = eval(f"lambda {', '.join(_names(text))}: {text}", space)
     return made
@@ -281,6 +285,7 @@ TITLES = {
     "np.fft": "numpy.fft",
     "sp": "scipy.special",
     "anp": "adcore.numpy",
+    "asp": "adcore.scipy",
 }
 
 

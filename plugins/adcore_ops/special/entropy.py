@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Op, along
-from adcore_ops.special.row import ANY, FUNCTIONS, POSITIVE, row, sp
+from adcore_ops.special.row import ANY, POSITIVE, row, sp
 
 
 def _over(x: Any, y: Any) -> Any:
@@ -104,13 +104,3 @@ OPS: list[Op] = [
     ),
     row("tandg", lambda y, x: math.radians(1.0) * (1.0 + y * y)),
 ]  # fmt: skip
-
-# SciPy has its own ufuncs of these names; they are NumPy's functions
-FUNCTIONS.update(
-    {
-        f"scipy.special:{name}": f
-        for name, f in {
-            "expm1": np.expm1, "log1p": np.log1p, "exp2": np.exp2, "cbrt": np.cbrt, "round": np.rint,
-        }.items()
-    }
-)  # fmt: skip
