@@ -97,7 +97,7 @@ def _spans(index: Any, batch: int, lead: int, n: int, inner: int) -> Iterator[tu
     rows = index.reshape(batch, index.size // batch if batch else 0)
     groups, count = batch * lead, rows.shape[1]
     per = max(1, BLOCK // max(1, inner))
-    if not groups * count:
+    if not groups * count * inner:
         return
     if count >= per:
         for g in range(groups):

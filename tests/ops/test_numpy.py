@@ -78,7 +78,6 @@ SHAPES: dict[str, Any] = {
     "multiply.outer": lambda x: np.multiply.outer(x[0, 0], x[:, 0]),
     "cumsum": lambda x: np.cumsum(x, axis=1),
     "cumsum flat": np.cumsum,
-    "cumulative_sum": lambda x: np.cumulative_sum(x, axis=0, include_initial=True),
     "diff": lambda x: np.diff(x, 2, axis=-1),
     "diff with ends": lambda x: np.diff(x, axis=1, prepend=0.0, append=x[:, :1]),
     "ediff1d": lambda x: np.ediff1d(x, to_end=[1.0, 2.0], to_begin=x[0, 0, 0]),
@@ -102,7 +101,6 @@ COMPLEX: dict[str, Any] = {
     "var": lambda x: np.var(x, axis=0),
     "std": lambda x: np.std(x, axis=2, ddof=1),
     "cumprod": lambda x: np.cumprod(x, axis=2),
-    "cumulative_prod": lambda x: np.cumulative_prod(x, axis=1, include_initial=True),
     "pad mean": lambda x: np.pad(x, 2, mode="mean"),
     "pad odd": lambda x: np.pad(x, 2, mode="reflect", reflect_type="odd"),
     "cov": lambda x: np.cov(x[0]),
@@ -238,6 +236,9 @@ NANS: dict[str, Any] = {
     "nan_to_num": lambda x: np.nan_to_num(x, nan=0.5),
 }
 
+if hasattr(np, "cumulative_sum"):  # NumPy 2.1
+    SHAPES["cumulative_sum"] = lambda x: np.cumulative_sum(x, axis=0, include_initial=True)
+    COMPLEX["cumulative_prod"] = lambda x: np.cumulative_prod(x, axis=1, include_initial=True)
 SHAPES |= {
     "apply_over_axes": lambda x: np.apply_over_axes(np.sum, x, [0, 2]),
     "apply_along_axis to matrices": lambda x: np.apply_along_axis(lambda r: np.outer(r, r), 1, x),
