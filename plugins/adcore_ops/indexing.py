@@ -146,6 +146,8 @@ def parse(index: Any, shape: tuple[int, ...]) -> Advanced | Mask:
     traced_mask: tuple[int, Any] | None = None
     axis = out = 0
     for place, item in enumerate(items):
+        if item is Ellipsis:
+            continue
         if item is None or isinstance(item, slice):
             basic.append(item)
             axis, out = axis + (item is not None), out + 1
@@ -180,7 +182,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> Advanced | Mask:
 
 
 def _expanded(index: Any, ndim: int) -> list[Any]:
-    """The items: None and slices as they are, `...` as slices, anything else as an array or tracer."""
+    """The items: None and slices as they are, `...` as slices if it stands for any, others as arrays or tracers."""
     items = [_item(i) for i in (index if isinstance(index, tuple) else (index,))]
     used = sum(_consumed(i) for i in items)
     dots = [k for k, i in enumerate(items) if i is Ellipsis]
@@ -189,7 +191,8 @@ def _expanded(index: Any, ndim: int) -> list[Any]:
     if used > ndim:
         raise IndexError(f"too many indices: {used} for an array of {ndim} axes")
     at = dots[0] if dots else len(items)
-    items[at : at + len(dots)] = [slice(None)] * (ndim - used)
+    # `...` separates arrays even where it stands for no axis
+    items[at : at + len(dots)] = [slice(None)] * (ndim - used) or [Ellipsis] * len(dots)
     return items
 
 

@@ -29,6 +29,7 @@ READS: dict[str, Any] = {
     "after None": lambda x: x[None, :, [0, 2]],
     "ellipsis": lambda x: x[..., [4, 0, 0]],
     "ellipsis between": lambda x: x[[1, 0], ..., [0, 1]],
+    "ellipsis that stands for nothing": lambda x: x[:, [0], ..., 0],
     "two adjacent in the middle": lambda x: x[:, [0, 2, 2], [1, 1, 3]],
     "mask of all leading axes": lambda x: x[MASK],
     "mask of one axis": lambda x: x[ROWS],
