@@ -17,6 +17,7 @@ it in the entry point group `adcore`:
 from adcore.api import trace
 from adcore.backend import Backend, Program, Result
 from adcore.control import cond, region, scan, while_loop
+from adcore.control.statements import report_next
 from adcore.elements import Elements, Writing, called, each, moved, positions
 from adcore.errors import (
     AdcoreError,
@@ -55,7 +56,8 @@ from adcore.hookspecs import hookimpl
 from adcore.implicit import implicit, jacobian_of, root
 from adcore.index import fit_value
 from adcore.memory import UNKNOWN, transposed
-from adcore.ode import solve_ivp
+from adcore.ode import Problem, solve_ivp
+from adcore.ode.choice import active_inputs, forward_or_discrete
 from adcore.opdef import op
 from adcore.params import (
     BOOL,
@@ -88,7 +90,7 @@ from adcore.samples import Sample
 from adcore.sparse.pattern import joined as joined_rows
 from adcore.sparse.pattern import matrices
 from adcore.stepper import Field, Stepper, Tableau, combine, polynomial
-from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_strategy
+from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_methods, make_strategy
 from adcore.trace import Trace, apply, caller, current, known, op_call
 from adcore.tracer import Tracer, has_tracer
 from adcore.tracing import trace_graph

@@ -15,6 +15,9 @@ from adcore.trace import Trace, caller, current
 from adcore.tracing import is_leaf
 from adcore.tree import flatten
 
+MASSES = " with a mass matrix"
+"""Follows the name of the stepper in the param `method` of the op, where there is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class OdeResult:
@@ -44,6 +47,15 @@ class OdeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A node of `core::solve_ivp`: its inputs and outputs, as tracers, and its params."""
+
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    outputs: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What is static of an initial-value problem."""
 
@@ -65,7 +77,12 @@ class Problem:
     quadratures: int = 0
 
     def recorded(self, t_span: Any, y0: Any, t_eval: Any, times: Any, args: Any) -> OdeResult:
-        """The problem as a node of the current trace."""
+        """The problem as a node of the current trace, its result without checks."""
+        made = self.node(t_span, y0, t_eval, times, args)
+        return self.result(made, t_eval is None)
+
+    def node(self, t_span: Any, y0: Any, t_eval: Any, times: Any, args: Any) -> Made:
+        """The node itself."""
         trace = current()
         assert trace is not None
         if len(t_span) != 2 or np.ndim(y0) != 1:
@@ -88,10 +105,9 @@ class Problem:
         parts = Parts(trace, real, state, tree, consts, n)
         graphs, captured = parts.build(self)
         first = state if self.running is None else np.concatenate([state, np.zeros_like(state, shape=(1,))])
-        found = find_op("core::solve_ivp")(
-            first, t0, t1, observed, jumps, *consts, *(trace.wrap(v) for v in captured), **graphs, **self.settings(n)
-        )
-        return self._result(found, n, t_eval is None, observed)
+        inputs = (first, t0, t1, observed, jumps, *consts, *(trace.wrap(v) for v in captured))
+        params = {**graphs, **self.settings(n)}
+        return Made(inputs, params, find_op("core::solve_ivp")(*inputs, **params))
 
     def settings(self, n: int) -> dict[str, Any]:
         """The params of the op that are numbers."""
@@ -111,7 +127,8 @@ class Problem:
         terminal = [int(getattr(e, "terminal", 0) or 0) for e in self.events]
         directions = [int(np.sign(getattr(e, "direction", 0) or 0)) for e in self.events]
         return {
-            "method": self.method, "order": stepper.error_order, "rtol": float(self.rtol), "atol": atol,
+            "method": self.method + (MASSES if self.mass is not None else ""), "order": stepper.error_order,
+            "rtol": float(self.rtol), "atol": atol,
             "tested": n - self.quadratures,
             "fixed": int(self.steps or 0), "first_step": float(self.first_step or 0.0),
             "max_step": float(self.max_step), "max_steps": self.max_steps, "controller": controller,
@@ -119,9 +136,10 @@ class Problem:
             "hit": stepper.implicit if self.hit is None else bool(self.hit),
         }  # fmt: skip
 
-    def _result(self, found: Any, n: int, only_end: bool, times: Any) -> OdeResult:
-        """The result in SciPy's shapes."""
-        y_eval, y1, t_end, t_events, y_events, n_events, status, where, component, counts, _, _ = found
+    def result(self, made: Made, only_end: bool = True) -> OdeResult:
+        """The result of a node in SciPy's shapes."""
+        y_eval, y1, t_end, t_events, y_events, n_events, status, where, component, counts, _, _ = made.outputs
+        n, times = y1.shape[0] - (self.running is not None), made.inputs[3]
         states = np.reshape(y1, (1, -1)) if only_end else y_eval
         return OdeResult(
             np.reshape(t_end, (1,)) if only_end else times, np.transpose(states[:, :n]), t_events, y_events[..., :n],

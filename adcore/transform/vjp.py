@@ -44,6 +44,7 @@ def vjp(
     of = [i for i, v in enumerate(graph.outputs) if v.type.differentiable] if of is None else list(of)
     trace = Trace()
     trace.constants.update(graph.constants)
+    trace.checks, trace.reports = list(graph.checks), list(graph.reports)  # rules may add their own
     y_bars = [Value(graph.outputs[i].type) for i in of]
     with trace, in_force(methods) as chosen:
         pull = record_forward(trace, graph, [graph.inputs[i] for i in wrt], chosen)
@@ -51,7 +52,6 @@ def vjp(
         found = pull(seeds)
         x_bars = [or_zeros(found.get(graph.inputs[i]), trace, graph.inputs[i].type) for i in wrt]
         bars = [x._read() for x in x_bars]
-    trace.checks, trace.reports = list(graph.checks), list(graph.reports)
     return closed(
         trace,
         (*graph.inputs, *y_bars),

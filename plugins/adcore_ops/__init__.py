@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from adcore.extend import Op, hookimpl
+from adcore.extend import Method, Op, hookimpl
 from adcore_ops import (
     accurate,
     applied,
@@ -107,3 +107,9 @@ def adcore_register_functions() -> Mapping[Any, Callable[..., Any]]:
 def adcore_register_steppers() -> Mapping[str, Any]:
     """The methods of solve_ivp."""
     return {stepper.name: stepper for stepper in ode.STEPPERS}
+
+
+@hookimpl
+def adcore_register_methods() -> Iterable[Method]:
+    """How solve_ivp may be differentiated."""
+    return ode.METHODS

@@ -9,13 +9,14 @@ from adcore_strategies.auto import Auto
 from adcore_strategies.checkpointed import Checkpointed
 from adcore_strategies.forward import Forward
 from adcore_strategies.forward_method import METHOD
+from adcore_strategies.ode_adjoint import OdeAdjoint
 from adcore_strategies.reverse import Reverse
 
 
 @hookimpl
 def adcore_register_strategies() -> Iterable[type[Strategy]]:
-    """forward, reverse, checkpointed, and auto, which chooses."""
-    return [Forward, Reverse, Checkpointed, Auto]
+    """forward, reverse, checkpointed, ode_adjoint, and auto, which chooses."""
+    return [Forward, Reverse, Checkpointed, OdeAdjoint, Auto]
 
 
 @hookimpl

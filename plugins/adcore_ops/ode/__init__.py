@@ -5,6 +5,8 @@ integrate   the adaptive loop: mesh, observations, events, resets
 locate      where on a step an event lies; the first step size
 op          the op
 replay      the realised mesh run again as a loop of the graph: the discrete derivative
+adjoint, backsolve      the adjoint ODE, integrated backwards
+methods     how the op may be differentiated, by name
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from typing import Any
 from adcore_ops.ode.dop853 import DOP853
 from adcore_ops.ode.explicit import RK4, RK23, RK45, TSIT5
 from adcore_ops.ode.implicit import ESDIRK3, ESDIRK4, ESDIRK5, RADAU
+from adcore_ops.ode.methods import METHODS
 from adcore_ops.ode.op import SOLVE
 
 OPS = [SOLVE]
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 STEPPERS = [RK4, RK23, RK45, TSIT5, DOP853, ESDIRK3, ESDIRK4, ESDIRK5, RADAU]
+
+__all__ = ["FUNCTIONS", "METHODS", "OPS", "STEPPERS"]

@@ -151,7 +151,11 @@ class _Kernel:
 
         def step(t: float, h: float, state: Any) -> Any:
             made = [np.empty(s.shape, s.dtype) for s in self.step_types]
-            self.body["step"](number(t), number(h), state, *consts, *made)
+            try:
+                self.body["step"](number(t), number(h), state, *consts, *made)
+            except np.linalg.LinAlgError:  # a matrix of the step is singular: the step is tried shorter
+                made[0].fill(np.nan)
+                return made[0], made[1:-2], made[-2], False
             return made[0], made[1:-2], made[-2], bool(made[-1])
 
         def dense(t: float, h: float, state: Any, y1: Any, stages: Any, theta: float) -> Any:

@@ -11,12 +11,14 @@ Source: Hairer, Norsett and Wanner 1993, section II.6, for sensitivities of a sc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from adcore.extend import (
+    AnyType,
     Graph,
     Node,
     Taped,
@@ -72,28 +74,62 @@ def tape_by_replay(node: Node, active: tuple[bool, ...]) -> Taped:
 
 def replay_graph(p: Any, inputs: Sequence[Value], mesh: Value) -> Graph:
     """(inputs of the op, number of steps, mesh) -> the outputs that may have a derivative, by replay."""
+    return over_lanes(p, inputs, mesh, (), partial(_replayed, p), "replay")
+
+
+def over_lanes(
+    p: Any,
+    inputs: Sequence[Value],
+    mesh: Value,
+    more: Sequence[AnyType],
+    build: Callable[..., Sequence[Any]],
+    name: str,
+) -> Graph:
+    """(inputs of the op, number of steps, mesh, more) -> what `build` makes of them for one lane, in all lanes.
+
+    more: types of further inputs, every one with all lane axes.
+    """
     lanes = p["lanes"]
     inner = Trace()
     types = [one_lane(v.type, lanes, bits) for v, bits in zip(inputs, p["batched"], strict=True)]
     record = tuple(t.with_shape(t.shape[len(lanes) :]) for t in mesh.type.record)  # type: ignore[union-attr]
-    values = [Value(t) for t in (*types, STEP_COUNT, Trail(record, None))]
+    further = [t.with_shape(t.shape[len(lanes) :]) for t in more]  # type: ignore[union-attr]
+    values = [Value(t) for t in (*types, STEP_COUNT, Trail(record, None), *further)]
     with inner:
-        y0, t0, t1, t_eval, jumps, *consts, steps, path = [inner.wrap(v) for v in values]
-        found = [inner.lift(x) for x in _replayed(p, y0, t0, t1, t_eval, jumps, consts, steps, path)]
+        found = [inner.lift(x) for x in build(*(inner.wrap(v) for v in values))]
     names = [f"in{i}" for i in range(len(values))]
-    graph = closed(inner, values, names, found, [f"out{i}" for i in range(OUTPUTS)], name="replay")
+    graph = closed(inner, values, names, found, [f"out{i}" for i in range(len(found))], name=name)
     for k in range(len(lanes)):  # the innermost lane axis first
         flags = [bool(bits >> k & 1) for bits in p["batched"]]
-        graph = vmap(graph, [*flags, True, True], lanes[len(lanes) - 1 - k])
+        graph = vmap(graph, [*flags, True, True, *(True for _ in more)], lanes[len(lanes) - 1 - k])
     return graph
 
 
-def _replayed(
-    p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, consts: Sequence[Any], steps: Any, mesh: Any
-) -> tuple[Any, ...]:
-    """(y_eval, y1, t1, event times, event states) by running the steps of the mesh again."""
+def along_trails(
+    step: Callable[..., Sequence[Any]], first: Sequence[Any], trails: Sequence[Any], steps: Any, left: int = 0,
+    reverse: bool = False, name: str = "step",
+) -> tuple[Any, ...]:  # fmt: skip
+    """The carries after step(*carries, *records) -> (*carries, *what it leaves), over trails of so many steps.
+
+    left: how many arrays each step leaves; they are one trail, given after the carries.
+    """
     trace = current()
     assert trace is not None
+    records = [trace.wrap(Value(t)) for trail in trails for t in trail._value.type.record]
+    graph, captured = trace_graph(step, [*(trace.wrap(Value(x._type)) for x in first), *records], name=name)
+    at = len(first) + len(records)  # a loop without length takes the number of its steps as first constant
+    inputs = (*graph.inputs[:at], Value(STEP_COUNT), *graph.inputs[at:])
+    graph = step_graph(graph.constants, graph.nodes, inputs, graph.outputs, graph.name)
+    found = scan(
+        *first, *trails, steps, *(trace.wrap(v) for v in captured), step=graph, length=None, carries=len(first),
+        scanned=0, trails=(left,) if left else (), reverse=reverse,
+    )  # fmt: skip
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _replayed(p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest: Any) -> tuple[Any, ...]:
+    """(y_eval, y1, t1, event times, event states) by running the steps of the mesh again."""
+    *consts, steps, mesh = rest
     n, m, events, slots = y0.shape[0], t_eval.shape[0], len(p["events"]), len(p["events"]) * p["max_events"]
     points = np.concatenate([jumps, np.reshape(t1, (1,))])
     nothing = np.zeros_like(y0, shape=()) + np.nan
@@ -103,16 +139,7 @@ def _replayed(
     def step(*args: Any) -> tuple[Any, ...]:
         return _step(p, args[: len(first)], args[-2], args[-1], points, t_eval, consts)
 
-    record = [trace.wrap(Value(t)) for t in mesh._value.type.record]
-    graph, captured = trace_graph(step, [*(trace.wrap(Value(x._type)) for x in first), *record], name="replayed step")
-    at = len(first) + len(record)  # a loop without length takes the number of its steps as first constant
-    inputs = (*graph.inputs[:at], Value(STEP_COUNT), *graph.inputs[at:])
-    graph = step_graph(graph.constants, graph.nodes, inputs, graph.outputs, graph.name)
-    found = scan(
-        *first, mesh, steps, *(trace.wrap(v) for v in captured),
-        step=graph, length=None, carries=len(first), scanned=0, trails=(), reverse=False,
-    )  # fmt: skip
-    y1, _, end, observed, times, states = found
+    y1, _, end, observed, times, states = along_trails(step, first, [mesh], steps, name="replayed step")
     shape = (events, p["max_events"])
     return observed, y1, end, np.reshape(times, shape), np.reshape(states, (*shape, n))
 
@@ -127,7 +154,7 @@ def _step(
     t, h = start + reals[0] * span, reals[1] * span
     if p["events"]:
         h = cond(event >= 0, lambda h: _event_length(p, event, t, h, y, consts), lambda h: h, h)
-    y1, *_, stages, _ = _inline(p["step"], [t, h, y, *consts])
+    y1, *_, stages, _ = inline(p["step"], [t, h, y, *consts])
     if t_eval.shape[0]:
         observed = _observe(p, low, high, t_eval, observed, t, h, y, y1, stages, consts)
     arrives = np.logical_and(event < 0, reals[0] + reals[1] == 1.0)
@@ -138,7 +165,7 @@ def _step(
             lambda times, states: (_put(times, slot, now), _put(states, slot, y1)), lambda *both: both, times, states,
         )  # fmt: skip
     for i, graph in enumerate(p["resets"]):
-        y1 = cond(reset == i, lambda y1, g=graph: _inline(g, [now, y1, *consts])[0], lambda y1: y1, y1)
+        y1 = cond(reset == i, lambda y1, g=graph: inline(g, [now, y1, *consts])[0], lambda y1: y1, y1)
     start = np.where(np.logical_or(event >= 0, reset >= 0), now, start)
     return y1, start, now, observed, times, states
 
@@ -146,10 +173,10 @@ def _step(
 def _event_length(p: Any, event: Any, t: Any, h: Any, y: Any, consts: Sequence[Any]) -> Any:
     """The length of the step that ends at the event, by two Newton steps from the length that was found."""
     for _ in range(2):
-        y1 = _inline(p["step"], [t, h, y, *consts])[0]
+        y1 = inline(p["step"], [t, h, y, *consts])[0]
         value = rate = None
         for i, graph in enumerate(p["events"]):
-            c, d = _inline(graph, [t + h, y1, *consts])
+            c, d = inline(graph, [t + h, y1, *consts])
             value, rate = (c, d) if value is None else (np.where(event == i, c, value), np.where(event == i, d, rate))
         h = h - value / rate
     return h
@@ -165,12 +192,13 @@ def _observe(
         i, observed = carry
         moves = h != 0
         theta = np.where(moves, (_pick(t_eval, i) - t) / np.where(moves, h, 1.0), 0.0)
-        return i + 1, _put(observed, i, _inline(p["dense"], [t, h, y, y1, stages, theta, *consts])[0])
+        return i + 1, _put(observed, i, inline(p["dense"], [t, h, y, y1, stages, theta, *consts])[0])
 
     return while_loop(lambda carry: carry[0] < high, body, (low, observed))[1]
 
 
-def _inline(graph: Graph, args: Sequence[Any]) -> list[Any]:
+def inline(graph: Graph, args: Sequence[Any]) -> list[Any]:
+    """The outputs of a graph at these arguments, recorded node by node."""
     trace = current()
     assert trace is not None
     return call_graph(trace, graph, args)

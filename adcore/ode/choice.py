@@ -1,0 +1,41 @@
+"""Which way an initial-value problem is differentiated when nobody says: forward or discrete, by counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from adcore.graph import Node
+
+CROSSOVER = 12
+"""As many tangents, carried together along the mesh, take the time of one pass backwards (measured, docs/ode.md)."""
+
+
+def forward_or_discrete(inputs: int) -> tuple[str, str]:
+    """The method for one output and, in a sentence, why.
+
+    inputs: how many numbers it is differentiated with respect to, states and parameters.
+
+    >>> forward_or_discrete(6)
+    ('forward', 'forward for 6 inputs, at most 12: their tangents go along the mesh, and nothing is kept')
+    >>> forward_or_discrete(100)
+    ('discrete', 'discrete for 100 inputs, more than 12: the mesh is gone back step by step')
+    """
+    count = "1 input" if inputs == 1 else f"{inputs:,} inputs"
+    if inputs <= CROSSOVER:
+        return (
+            "forward",
+            f"forward for {count}, at most {CROSSOVER}: their tangents go along the mesh, and nothing is kept",
+        )
+    return "discrete", f"discrete for {count}, more than {CROSSOVER}: the mesh is gone back step by step"
+
+
+def active_inputs(node: Node, active: Sequence[bool]) -> int:
+    """How many numbers of one lane of a `core::solve_ivp` are differentiated. active: per input."""
+    lanes, total = node.params["lanes"], 0
+    for v, bits, wanted in zip(node.inputs, node.params["batched"], active, strict=True):
+        t: Any = v.type
+        own = [n for k, n in enumerate(reversed(lanes)) if bits >> k & 1]
+        total += math.prod(t.shape[len(own) :]) if wanted else 0
+    return total

@@ -1,0 +1,258 @@
+"""How `core::solve_ivp` may be differentiated in reverse: the methods that config chooses from.
+
+discrete        the scheme on the steps that it took: the rule that the op has anyway
+forward         the same derivative from tangents, one per active input, carried together along the mesh
+interpolating, gauss      the adjoint ODE along the interpolated solution, with an error control of its own
+backsolve       the adjoint ODE together with the ODE itself, both backwards: nothing kept, not always possible
+auto            forward or discrete, by counts
+
+In forward mode all of them are the tangent of the scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from adcore.extend import (
+    Check,
+    DifferentiationError,
+    Method,
+    Node,
+    Rule,
+    Taped,
+    Trace,
+    Value,
+    active_inputs,
+    call_graph,
+    caller,
+    current,
+    forward_or_discrete,
+    jvp,
+    report_next,
+    vmap,
+)
+from adcore_ops.ode.adjoint import Backwards, Settings, Solved, Told, along_mesh, gauss, interpolating
+from adcore_ops.ode.backsolve import UNRELATED, backsolve
+from adcore_ops.ode.lanes import lane_axes
+from adcore_ops.ode.replay import (
+    MESH,
+    OUTPUTS,
+    STEPS,
+    inline,
+    jvp_by_replay,
+    over_lanes,
+    replay_graph,
+    tape_by_replay,
+)
+
+REASONS = {
+    2: "the step size fell below the spacing of floats",
+    3: "the adjoint is not finite",
+    4: "the step limit was reached",
+    8: "the implicit equations of a step could not be solved",
+    UNRELATED: "the state does not come back to what it was, by more than 100 tolerances: use the method gauss",
+}
+"""What a failed integration backwards says, by status (see `adcore_ops.ode.integrate.Status`)."""
+
+INPUTS = 5  # y0, t0, t1, t_eval, jumps: then come the constants
+
+Build = Callable[..., tuple[dict[int, Any], "Told | None"]]
+"""(y0, t0, t1, t_eval, jumps, *consts, steps, mesh, y_eval, y1, *cotangents of the first five outputs)
+-> cotangents by input of the op, and what was told, for one lane."""
+
+
+def by_lane(name: str, build: Callable[[Node, Sequence[int]], Build]) -> Rule:
+    """The rule whose cotangents `build` makes for one lane; of inputs that lanes share they are summed up."""
+
+    def tape(node: Node, active: tuple[bool, ...]) -> Taped:
+        p, wrt = node.params, [i for i, a in enumerate(active) if a]
+        build_one = build(node, wrt)
+        more = [v.type for v in (*node.outputs[:2], *node.outputs[:OUTPUTS])]
+
+        def one(*args: Any) -> list[Any]:
+            found, told = build_one(*args)
+            return [found[i] for i in wrt] + list(told.leaves if told is not None else ())
+
+        graph = over_lanes(p, node.inputs, node.outputs[MESH], more, one, name)
+
+        def record(gs: Any, y: Any, xs: Any, residuals: Any) -> Any:
+            trace = current()
+            assert trace is not None
+            bars = [g if g is not None else np.zeros_like(v) for g, v in zip(gs[:OUTPUTS], y, strict=False)]
+            found = call_graph(trace, graph, [*xs, y[STEPS], y[MESH], y[0], y[1], *bars])
+            if len(found) > len(wrt):
+                _state(trace, f"solve_ivp ({p['method']}), {name}", found[len(wrt) :])
+            by_input = {i: _own_lanes(g, p["batched"][i], p["lanes"]) for i, g in zip(wrt, found, strict=False)}
+            return tuple(by_input.get(i) for i in range(len(xs)))
+
+        return Taped(dict(p), (), record)
+
+    return Rule(jvp=jvp_by_replay, tape=tape)
+
+
+def _own_lanes(bar: Any, bits: int, lanes: tuple[int, ...]) -> Any:
+    """The cotangent of an input, summed over the lane axes that it has not."""
+    shared = tuple(i for i in range(len(lanes)) if i not in lane_axes(bits, lanes))
+    return np.sum(bar, axis=shared) if shared else bar
+
+
+def _state(trace: Trace, name: str, told: Sequence[Any]) -> None:
+    """State the checks and the counts of the integrations backwards."""
+    status, where, counts = told
+    flat = np.ravel(status)
+    worst = np.max(flat)
+    at = np.ravel(where)[np.argmax(flat)]
+    for code, reason in REASONS.items():
+        message = f"{name}: going back from t = {{}} {reason}"
+        trace.checks.append(Check(trace.lift(worst != code), message, (trace.lift(at),), caller()))
+    report_next("solve_ivp, backwards", np.sum(np.reshape(counts, (-1, 3)), axis=0))
+
+
+def _refuse(name: str, node: Node, has: str) -> None:
+    """Raise DifferentiationError if the problem has what this method does not take."""
+    if has:
+        raise DifferentiationError(
+            f"the method {name} of solve_ivp is not for problems with {has}",
+            f"at {node.source or 'source unknown'}",
+            'use the method "discrete"',
+        )
+
+
+# --- continuous adjoints -------------------------------------------------------------------------
+
+
+def continuous(settings: Settings, integrate: Callable[..., Any]) -> Rule:
+    """The rule of an adjoint ODE. integrate: `along_mesh` with a piece, or `backsolve`."""
+
+    def build(node: Node, wrt: Sequence[int]) -> Build:
+        _refuse(settings.name, node, _too_much(node))
+        of_consts = tuple(i - INPUTS for i in wrt if i >= INPUTS)
+
+        def one(y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest: Any) -> Any:
+            *consts, steps, mesh, y_eval, y1, g_eval, g_end, g_t1, _, _ = rest
+            back = Backwards.of(node.params, of_consts, consts, settings)
+            size = _largest(g_eval, g_end)
+            at_start = np.reshape(t_eval == t0, (-1, 1))  # what is observed there is no part of lambda(t0+)
+            solved = Solved(y0, t0, t1, t_eval, steps, mesh, y_eval, y1)
+            lam, mus, told = integrate(back, solved, np.where(at_start, 0.0, g_eval / size), g_end / size)
+            size = np.where(told.status == 0, size, np.nan)  # where no check can be stated, in a loop, at least NaN
+            found: dict[int, Any] = {INPUTS + i: m * size for i, m in zip(of_consts, mus, strict=True)}
+            found[0] = lam * size + np.sum(np.where(at_start, g_eval, 0.0), axis=0)
+            found[1] = -np.sum(lam * size * back.field(t0, y0))
+            found[2] = np.sum(g_end * back.field(t1, y1)) + g_t1
+            found[3] = _at_observations(back, t_eval, y_eval, g_eval)
+            found[4] = np.zeros_like(jumps)
+            return found, told
+
+        return one
+
+    return by_lane(settings.name, build)
+
+
+def _too_much(node: Node) -> str:
+    """What of the problem the adjoint ODEs do not take, in words; "" if there is nothing."""
+    p, y0 = node.params, node.inputs[0].type
+    kinds = {
+        "events": len(p["events"]) > 0, "jumps": len(p["resets"]) > len(p["events"]),
+        "a mass matrix": " " in p["method"], "complex states": y0.dtype.kind == "c",  # type: ignore[union-attr]
+    }  # fmt: skip
+    return " and ".join(kind for kind, has in kinds.items() if has)
+
+
+def _largest(*bars: Any) -> Any:
+    """The largest cotangent, or 1 where all are zero: the unit of lambda."""
+    size = np.max(np.stack([np.max(np.abs(b)) for b in bars if b.size]))
+    return np.where(size > 0, size, 1.0)
+
+
+def _at_observations(back: Backwards, t_eval: Any, y_eval: Any, g_eval: Any) -> Any:
+    """dL/dy_j f(t_j, y_j) for every observation."""
+    if not t_eval.shape[0]:
+        return np.zeros_like(t_eval)
+    flags = [True, True, *(False for _ in back.consts)]
+    slopes = inline(vmap(back.p["rhs"], flags, t_eval.shape[0]), [t_eval, y_eval, *back.consts])[0]
+    return np.sum(g_eval * slopes, axis=1)
+
+
+# --- forward -------------------------------------------------------------------------------------
+
+
+def _forward(node: Node, wrt: Sequence[int]) -> Build:
+    """Cotangents from tangents: the Jacobian by all active inputs at once, times the cotangents."""
+    complex_states = node.inputs[0].type.dtype.kind == "c"  # type: ignore[union-attr]
+    _refuse("forward", node, "complex states" if complex_states else "")
+
+    def one(*args: Any) -> Any:
+        given, bars = args[: -2 - OUTPUTS], args[-OUTPUTS:]
+        trace = current()
+        assert trace is not None
+        single = {**node.params, "lanes": (), "batched": (0,) * len(node.inputs)}
+        graph = replay_graph(single, [Value(x._value.type) for x in given[:-2]], given[-1]._value)
+        n = sum(given[i].size for i in wrt)
+        flags = [False] * len(given) + [True] * len(wrt)
+        pushed = vmap(jvp(graph, wrt), flags, n, [False] * OUTPUTS + [True] * OUTPUTS)
+        units = np.split(np.eye(n), np.cumsum([given[i].size for i in wrt])[:-1], axis=1)
+        dots = [
+            trace.wrap(trace.constant(u.reshape(n, *given[i].shape).astype(given[i].dtype)))
+            for i, u in zip(wrt, units, strict=True)
+        ]
+        columns = inline(pushed, [*given, *dots])[OUTPUTS:]
+        wanted = [(c, g) for c, g in zip(columns, bars, strict=True) if g.size]
+        total = sum(np.sum(np.reshape(c * g, (n, -1)), axis=1) for c, g in wanted)
+        found, start = {}, 0
+        for i in wrt:
+            part = total[start : start + given[i].size]
+            found[i] = np.reshape(part, given[i].shape).astype(given[i].dtype)
+            start += given[i].size
+        return found, None
+
+    return one
+
+
+# --- what config calls ---------------------------------------------------------------------------
+
+
+def discrete() -> Rule:
+    """The scheme on the steps that it took."""
+    return Rule(jvp=jvp_by_replay, tape=tape_by_replay)
+
+
+def forward() -> Rule:
+    """Tangents, one per active input."""
+    return by_lane("forward", _forward)
+
+
+def auto() -> Rule:
+    """forward or discrete, by the number of active inputs; complex states always discrete."""
+    rules = {"forward": forward(), "discrete": discrete()}
+
+    def tape(node: Node, active: tuple[bool, ...]) -> Taped:
+        name = forward_or_discrete(active_inputs(node, active))[0]
+        plain = node.inputs[0].type.dtype.kind == "c"  # type: ignore[union-attr]
+        chosen = rules["discrete" if plain else name].tape
+        assert chosen is not None
+        return chosen(node, active)
+
+    return Rule(jvp=jvp_by_replay, tape=tape)
+
+
+def _adjoint(name: str, integrate: Callable[..., Any]) -> Callable[..., Rule]:
+    def make(rtol: float = 0.0, atol: float = 0.0, stepper: str = "", max_steps: int = 10_000) -> Rule:
+        """rtol, atol: of the adjoint; 0 is by the forward integration. stepper: of solve_ivp; "" the same."""
+        return continuous(Settings(name, float(rtol), float(atol), stepper, int(max_steps)), integrate)
+
+    return make
+
+
+METHODS = [
+    Method("core::solve_ivp", "discrete", discrete),
+    Method("core::solve_ivp", "forward", forward),
+    Method("core::solve_ivp", "interpolating", _adjoint("interpolating", partial(along_mesh, interpolating))),
+    Method("core::solve_ivp", "gauss", _adjoint("gauss", partial(along_mesh, gauss))),
+    Method("core::solve_ivp", "backsolve", _adjoint("backsolve", backsolve)),
+    Method("core::solve_ivp", "auto", auto),
+]
