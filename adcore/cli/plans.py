@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from adcore.cli.command import Arguments, Command, emit, tell
+from adcore.cli.command import Arguments, Command, emit, table, tell
 
 if TYPE_CHECKING:
     from adcore.graph import Graph
     from adcore.plan.steps import Plan
+    from adcore.strategy import Choice
 
 ABOUT_PLAN = """\
 A graph that is a derivative already (its name says so: vjp(f)) is planned as it is; of any other, a
@@ -17,12 +18,17 @@ derivative is planned: the gradient if it has one real output, else vjp. --kind 
 
 
 def _plan_arguments(parser: argparse.ArgumentParser) -> None:
-    from adcore.cli.data import graph_argument, sizes_argument
+    from adcore.cli.data import graph_argument, inputs_argument, sizes_argument
     from adcore.cli.strategy import KINDS, strategy_arguments, wrt_arguments
 
     graph_argument(parser)
     sizes_argument(parser)
     parser.add_argument("--kind", choices=("eval", *KINDS), help="what is planned: a derivative, or the graph as it is")
+    parser.add_argument("--curve", action="store_true", help="the trade between memory and work: ten budgets")
+    parser.add_argument(
+        "--timeline", metavar="FILE", help="memory step by step, as .svg or .json (Chrome's trace format)"
+    )
+    inputs_argument(parser)
     wrt_arguments(parser)
     strategy_arguments(parser)
 
@@ -39,8 +45,10 @@ def kind_of(graph: Graph) -> str:
 
 
 def _plan(args: Arguments) -> int:
-    from adcore.cli.data import read_graph, sized
+    from adcore.cli.data import read_graph, sized, write_bytes
     from adcore.cli.strategy import derivative, planned, settings
+    from adcore.cli.timeline import timeline
+    from adcore.plan.explain import overhead
     from adcore.transform.simplify import simplify
 
     graph, said = sized(read_graph(args.graph), args.at), settings(args)
@@ -48,12 +56,78 @@ def _plan(args: Arguments) -> int:
     made, choice = (simplify(graph), None) if kind == "eval" else derivative(args, graph, kind, said)
     plan, choice = planned(made, said, choice)
     head = f"{choice.strategy.name}: {choice.reason}"
-    data = {
+    measured = _measured(args, plan, choice) if args.inputs else None
+    data: dict[str, Any] = {
         "graph": made.name, "kind": kind, "strategy": choice.strategy.name, "reason": choice.reason,
-        "settings": _plain(choice.settings), "cost": _cost(plan),
+        "settings": _plain(choice.settings), "cost": _cost(plan), "overhead": overhead(plan),
     }  # fmt: skip
-    emit(args, data, f"{head}\n{plan.explain()}")
+    text = f"{head}\n{plan.explain()}"
+    if measured is not None:
+        data["measured_peak_bytes"] = measured
+        text += f"\n  measured  {measured:,} bytes at the peak, {plan.cost.peak_bytes:,} predicted"
+    if args.curve:
+        data["curve"] = curve(plan, choice)
+        text += f"\n\n{_told(data['curve'])}"
+    if args.timeline:
+        kind = "json" if args.timeline.endswith(".json") else "svg"
+        write_bytes(timeline(plan, kind, choice.budget.memory, measured).encode(), args.timeline)
+        tell(f"{args.timeline}: {len(plan.steps):,} steps")
+    emit(args, data, text)
     return 0
+
+
+def _measured(args: Arguments, plan: Plan, choice: Choice) -> int:
+    """The peak of a run at the inputs of -i, after one to warm up; bytes."""
+    from adcore.backend import find_backend
+    from adcore.cli.data import Given
+
+    program = find_backend(choice.backend).compile(plan)
+    leaves = Given.read(args.inputs).leaves(plan.graph)
+    program.all(*leaves)
+    return program.measure(*leaves).peak_bytes
+
+
+CURVE = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""The budgets of a curve, as parts of the peak with everything kept."""
+
+
+def curve(plan: Plan, choice: Choice) -> list[dict[str, Any]]:
+    """What a strategy makes of less and less memory: budget, peak, extra work; of the last, why it is too little."""
+    from adcore.errors import BudgetError
+    from adcore.plan.explain import overhead
+    from adcore.plan.steps import default_plan
+    from adcore.strategy import Budget
+
+    whole = default_plan(plan.graph).cost.peak_bytes
+    found: list[dict[str, Any]] = []
+    for part in CURVE:
+        memory = int(whole * part)
+        try:
+            made = choice.strategy.schedule(plan.graph, Budget(memory=memory, disk=choice.budget.disk))
+        except BudgetError as error:
+            found.append({"budget": memory, "error": error.what})
+            break
+        cost = made.cost
+        row = {"peak_bytes": cost.peak_bytes, "overhead": overhead(made), "recomputed": cost.recomputed}
+        found.append({"budget": memory, **row, "forward_steps": cost.forward_steps})
+    return found
+
+
+def _told(rows: list[dict[str, Any]]) -> str:
+    whole = rows[0]["budget"]
+    lines = [
+        [
+            f"{r['budget'] / whole:.0%}",
+            f"{r['budget']:,}",
+            f"{r['peak_bytes']:,}",
+            f"{r['overhead']:.1%}",
+            f"{r['recomputed']:,}",
+        ]
+        for r in rows
+        if "error" not in r
+    ]
+    text = table(lines, ["of all", "budget", "peak", "extra work", "runs again"])
+    return text + "".join(f"\n{r['budget']:,} bytes: {r['error']}" for r in rows if "error" in r)
 
 
 def _cost(plan: Plan) -> dict[str, Any]:
@@ -112,6 +186,7 @@ COMMANDS = {
             "adcore plan loss.adg --strategy reverse",
             "adcore plan loss.adg --strategy auto --memory 64MiB",
             "adcore plan loss.adg --kind jacobian --json",
+            "adcore plan loss.adg --curve --timeline memory.svg -i 'x=[1,2,3]'",
         ),
         ABOUT_PLAN,
     ),
