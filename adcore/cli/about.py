@@ -123,7 +123,7 @@ def _functions(args: Arguments) -> int:
     from adcore.testing.coverage import PLACES, QUESTIONS, coverage
 
     places = [p for p in PLACES if p != "sp" or find_spec("scipy")]
-    found = [row for place in places for row in coverage(place) if (args.name or "") in row.name]
+    found = [row for place in places for row in coverage(place, args.name or "")]
     rows = [r for r in found if not (args.missing and r.works)]
     data = [
         {"name": r.name, "call": r.call, **dict(zip(QUESTIONS, r.answers, strict=True)), "note": r.note} for r in rows
@@ -213,7 +213,12 @@ COMMANDS = {
         "the ops that graphs may use",
         _ops_arguments,
         _ops,
-        ("adcore ops --domain core", "adcore ops matmul --json", "adcore ops --functions", "adcore ops --missing"),
+        (
+            "adcore ops --domain core",
+            "adcore ops matmul --json",
+            "adcore ops fft --functions",
+            "adcore ops linalg --missing",
+        ),
     ),
     "strategies": Command(
         "the strategies, and their options",

@@ -13,6 +13,9 @@ from adcore.cli.command import Arguments, Command, emit, tell
 if TYPE_CHECKING:
     from adcore.graph import Graph
 
+SHOWN = 8
+"""Inputs that are listed when a graph is saved; of more, only how many."""
+
 ABOUT = """\
 FUNCTION is called once, with examples of its arguments; their values do not matter, their types do.
 Or it is a graph already, or a function without arguments that returns one.
@@ -45,8 +48,10 @@ def _trace(args: Arguments) -> int:
         emit(args, _data(graph, None), str(graph))
         return 0
     write_graph(graph, args.output)
-    types = ", ".join(f"{n}: {v.type}" for n, v in zip(graph.input_names, graph.inputs, strict=True))
-    told = f"{args.output}: {graph.name}({types}), {len(graph.nodes)} nodes, identity {graph.identity[:16]}"
+    types = [f"{n}: {v.type}" for n, v in zip(graph.input_names, graph.inputs, strict=True)]
+    if len(types) > SHOWN:
+        types = [*types[: SHOWN - 1], f"and {len(types) - SHOWN + 1} more"]
+    told = f"{args.output}: {graph.name}({', '.join(types)}), {len(graph.nodes)} nodes, identity {graph.identity[:16]}"
     if args.output == STDOUT:
         tell(told)
     else:

@@ -65,13 +65,14 @@ class Row:
         return FAILS not in self.answers
 
 
-def coverage(place: str) -> list[Row]:
-    """The rows of one namespace of `PLACES`, by name. Takes a second or two.
+def coverage(place: str, only: str = "") -> list[Row]:
+    """The rows of one namespace of `PLACES`, by name, of functions with `only` in theirs. All: a second or two.
 
-    >>> [row.answers for row in coverage("np.fft") if row.name == "np.fft.fft"]
+    >>> [row.answers for row in coverage("np.fft", "np.fft.fftn")]
     [('yes', 'yes', 'yes', 'yes', 'yes', 'yes')]
     """
-    return [row for name, f in _functions(place) if (row := _row(place, name, f)) is not None]
+    named = [(name, f) for name, f in _functions(place) if only in f"{place}.{name}"]
+    return [row for name, f in named if (row := _row(place, name, f)) is not None]
 
 
 def _functions(place: str) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -251,6 +252,40 @@ def test_a_plan_is_of_a_derivative_unless_the_graph_is_one(adcore, folder):
     assert adcore("plan", "d.adg", "--json").json["kind"] == "eval"
     assert adcore("plan", "loss.adg", "--kind", "eval", "--json").json["graph"] == "loss"
     assert "peak" in adcore("plan", "loss.adg").out
+
+
+def test_a_curve_trades_memory_for_work_until_nothing_fits(adcore, folder):
+    def net(x, ws):
+        for w in ws:
+            x = np.tanh(x @ w)
+        return np.sum(x * x)
+
+    ad.trace(net, np.ones((11, 7)), [np.ones((7, 7))] * 5).save("net.adg")
+    asked = ["--strategy", "checkpointed", "--set", "effort=quick", "--wrt", "x"]
+    rows = adcore("plan", "net.adg", *asked, "--curve", "--json").json["curve"]
+    fits = [row for row in rows if "error" not in row]
+    assert len(fits) > 3 and all(row["peak_bytes"] <= row["budget"] for row in fits)
+    extra = [row["overhead"] for row in fits]
+    assert extra[0] == 0 and extra == sorted(extra) and extra[-1] > 0
+    assert "are needed" in rows[-1]["error"]
+    told = adcore("plan", "net.adg", "--strategy", "reverse", "--curve").out
+    assert "100%" in told and "reverse needs" in told
+
+
+@pytest.mark.parametrize("budget", [[], ["--strategy", "checkpointed", "--memory", "100%"], ["--memory", "1 MiB"]])
+def test_a_timeline_is_a_picture_and_a_trace(adcore, folder, budget):
+    given = ["-i", "x=[1,2,3]"]
+    for file in ("memory.svg", "memory.json"):
+        ended = adcore("plan", "loss.adg", "--kind", "hessian", "--timeline", file, *given, *budget, "--json")
+        assert ended.code == 0 and file in ended.err
+    picture = ElementTree.parse("memory.svg").getroot()
+    words = "".join(picture.itertext())
+    assert "memory of hessian(loss)" in words and "predicted peak" in words and "measured peak" in words
+    assert ("budget 1.0 MB" in words) == ("1 MiB" in budget)
+    found = json.loads(Path("memory.json").read_text())
+    runs = [e for e in found["traceEvents"] if e["ph"] == "X"]
+    assert len(runs) >= 8 and all(e["dur"] == 1 for e in runs)
+    assert found["otherData"]["predicted_peak"] == ended.json["cost"]["peak_bytes"]
 
 
 def test_the_tables_of_both_modes_have_all_rows_of_the_worked_example(adcore, folder):
