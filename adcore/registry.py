@@ -53,7 +53,8 @@ class Op:
         pieces(node, lower, names, windows) -> pieces of it, compiled. See `adcore.plan.loops`.
     batch: what it does with a leading batch axis, see `adcore.transform.vmap`; elementwise ops need none.
     pattern: which elements of its inputs each element of a result depends on, see `adcore.sparse.pattern`.
-    flops(types, params), scratch(types, params): work, and bytes needed beside inputs and outputs.
+    flops(types, params), scratch(types, params): work, and bytes in the arena needed beside inputs and outputs.
+    heap(types, params): bytes that run takes from the machine beside all these, and gives back when it is done.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.
     neutral: of a binary elementwise op, the number on either side with which it gives back the other side, to the
         bit: (1.0, 1.0) for a product, (None, 1.0) for a quotient.
@@ -79,6 +80,7 @@ class Op:
     pattern: Callable[..., Any] | str | None = None
     flops: Callable[..., float] | None = None
     scratch: Callable[..., int] | None = None
+    heap: Callable[..., int] | None = None
     same_as: Callable[..., int | None] | None = None
     neutral: tuple[float | None, ...] = ()
     numbers: Writing | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from adcore.errors import PlanError
 from adcore.graph import Graph, Node, Value, bodies, kept, numbering, values
-from adcore.plan.layout import body_keys, direct_outputs, reads, views
+from adcore.plan.layout import body_keys, direct_outputs, own_heap, reads, views
 from adcore.plan.loops import Pair, executions, schedule_cost, scheduled
 from adcore.plan.schedule import Schedule
 from adcore.plan.steps import Plan, Run
@@ -175,8 +175,8 @@ class Moment:
 
     node: that runs, None for a drop. again: whether it has run before. during: of live values and scratch
     while the step runs, after: of live values when it is done. held: what is taken from the machine, which
-    is the whole arena, results of ops that make their own, and outputs. made: of these the results of ops,
-    those inside sub-graphs too.
+    is the whole arena, results of ops that make their own, what an op takes while it runs, and outputs.
+    made: of these what ops take, those inside sub-graphs too.
     """
 
     step: int
@@ -213,7 +213,7 @@ def walk(plan: Plan) -> Iterator[Moment]:
                 ranges.start(v, place, layout.nbytes(v), i)
         if need:
             ranges.meanwhile(scratch, need, i)
-        after, inside = base + ledger.bytes, 0
+        after, inside = base + ledger.bytes, own_heap(node)
         for key in body_keys(graph, step.node, loops):
             inside = max(inside, plan.bodies[key].cost.fresh_bytes)
         held, made = held + ledger.fresh + inside, ledger.made + inside

@@ -19,7 +19,7 @@ from typing import Any
 
 from adcore.graph import Graph, Node, Value, bodies, values
 from adcore.plan.check import Cost, walk
-from adcore.plan.layout import views
+from adcore.plan.layout import own_heap, views
 from adcore.plan.steps import Plan, Run, default_plan
 from adcore.plan.work import total_work, work
 
@@ -134,6 +134,9 @@ def _live(plan: Plan, binds: int) -> list[tuple[int, str]]:
         need = plan.layout.needs.get(plan.steps[binds].node)  # type: ignore[union-attr]
         if need is not None:
             found.append((need.nbytes, "scratch of the node that runs"))
+        taken = own_heap(graph.nodes[plan.steps[binds].node])  # type: ignore[union-attr]
+        if taken:
+            found.append((taken, "what its op takes while it runs"))
     return sorted(found, key=lambda item: -item[0])
 
 

@@ -231,3 +231,9 @@ def node_needs(plan: Plan, viewed: Mapping[Value, Strides], loops: Mapping[int, 
 def _own_scratch(node: Node) -> int:
     op = find_op(node.op)
     return op.scratch(tuple(v.type for v in node.inputs), node.params) if op.scratch else 0
+
+
+def own_heap(node: Node) -> int:
+    """Bytes that a node's op takes from the machine while it runs."""
+    op = find_op(node.op)
+    return op.heap(tuple(v.type for v in node.inputs), node.params) if op.heap else 0

@@ -173,6 +173,21 @@ def _flops(types: tuple[Any, ...], params: dict[str, Any]) -> float:
     return 2.0 * _conv_infer(*types, **params).size * math.prod(w.shape[w.ndim - d - 1 :])
 
 
+def _heap(types: tuple[Any, ...], params: dict[str, Any]) -> int:
+    """x with its gaps and padding, one window of it, and one product of that."""
+    (x, w), y, d = types, _conv_infer(*types, **params), len(params["strides"])
+    lead, size, kernel = x.shape[: x.ndim - d], x.shape[x.ndim - d :], w.shape[w.ndim - d :]
+    places = math.prod(y.shape[y.ndim - d :])
+    wide = math.prod(
+        reach(n, g) + a + b
+        for n, g, a, b in zip(size, params["x_dilation"], params["low"], params["high"], strict=True)
+    )
+    spread = 0 if wide == math.prod(size) else wide
+    by_element = math.prod(kernel) <= places
+    window, product = (places, y.size) if by_element else (math.prod(kernel), y.size // max(places, 1))
+    return y.dtype.itemsize * (math.prod(lead) * (spread + window) + product)
+
+
 def _params(d: int, strides: int = 1, low: int = 0, high: int = 0, x: int = 1, w: int = 1) -> dict[str, Ints]:
     values = {"strides": strides, "low": low, "high": high, "x_dilation": x, "w_dilation": w}
     return {name: (value,) * d for name, value in values.items()}
@@ -180,7 +195,7 @@ def _params(d: int, strides: int = 1, low: int = 0, high: int = 0, x: int = 1, w
 
 @op(
     "core::conv", params=dict.fromkeys(("strides", "low", "high", "x_dilation", "w_dilation"), INTS),
-    infer=_conv_infer, rule=multilinear(_x_bar, _w_bar, broadcasts=True), batch=_batch, flops=_flops,
+    infer=_conv_infer, rule=multilinear(_x_bar, _w_bar, broadcasts=True), batch=_batch, flops=_flops, heap=_heap,
     samples=(
         Sample(((2, 3, 7), (5, 3, 2)), params=_params(1)),
         Sample(((1, 2, 7), (3, 2, 3)), params=_params(1, strides=2, low=2, high=1)),

@@ -50,6 +50,7 @@ def _fft_infer(x: Type, *, axes: tuple[int, ...], inverse: bool, norm: str) -> T
 @op(
     "fft::fft", params={"axes": INTS, "inverse": BOOL, "norm": STR}, infer=_fft_infer, batch="core", out=True,
     rule=linear(lambda g, x, **params: fft(g, **params)),
+    heap=lambda types, p: 0 if types[0].dtype.kind == "c" or not p["axes"] else _fft_infer(*types, **p).nbytes,
     flops=lambda types, p: 5.0 * types[0].size * sum(np.log2(max(types[0].shape[a], 1)) for a in p["axes"]),
     samples=(
         Sample(((2, 5),), params={"axes": (-1,), "inverse": False, "norm": "backward"}),

@@ -39,6 +39,7 @@ def _shifted(a: Any, b: Any, q: Any) -> Any:
 
 @op(
     "linalg::solve_sylvester", infer=_sylvester_infer, rule=Rule(vjp=_sylvester_vjp, broadcasts=True), batch=(2, 2, 2),
+    heap=lambda types, p: 8 * types[2].dtype.itemsize * max(types[2].shape[-2:]) ** 2,
     samples=(
         Sample(((3, 3), (2, 2), (3, 2)), program=_shifted), Sample(((5, 3, 3), (2, 2), (3, 2)), program=_shifted),
         Sample(((3, 3), (2, 2), (3, 2)), dtypes=("complex128",) * 3, program=_shifted),
@@ -101,6 +102,7 @@ def _dominant(below: int, above: int) -> Any:
 @op(
     "linalg::solve_banded", params={"below": INT, "above": INT}, infer=_banded_infer, batch=(2, 2),
     rule=Rule(vjp=_banded_vjp, broadcasts=True),
+    heap=lambda types, p: types[0].dtype.itemsize * (types[0].shape[-2] + 1) * types[0].shape[-1],
     samples=(
         Sample(((3, 7), (7, 2)), program=_dominant(1, 1)), Sample(((4, 5), (5, 2)), program=_dominant(1, 2)),
         Sample(((2, 3, 5), (5, 1)), dtypes=("complex128", "float64"), program=_dominant(2, 0)),

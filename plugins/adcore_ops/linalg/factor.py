@@ -103,6 +103,7 @@ def _projectors(a: Any, complete: bool) -> Any:
 
 @op(
     "linalg::qr", params={"complete": BOOL}, infer=_qr_infer, rule=Rule(jvp=_qr_jvp), batch="core",
+    heap=lambda types, p: types[0].nbytes + types[0].size,  # a copy, and the mask of a triangle
     samples=(
         Sample(((5, 3),), params={"complete": False}), Sample(((2, 3, 3),), params={"complete": False}),
         Sample(((3, 5),), params={"complete": False}), Sample(((3, 5),), params={"complete": True}),

@@ -24,7 +24,7 @@ from adcore.extend import STR, Op, Rule, Sample, Type, op
 from adcore_ops.extras import scipy
 from adcore_ops.linalg.equations import solve_sylvester
 from adcore_ops.linalg.matrix import complex_of, h, square, t
-from adcore_ops.linalg.stacks import each
+from adcore_ops.linalg.stacks import each, matrices
 
 FUNCTIONS_OF_MATRICES = ("expm", "logm", "cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm")
 
@@ -52,7 +52,7 @@ def _sample(f: str, dtype: str = "float64", shape: tuple[int, ...] = (3, 3)) -> 
 @op(
     "linalg::matrix_function", params={"f": STR}, infer=_infer, batch="core",
     rule=Rule(vjp=lambda g, y, a, *, f: frechet(t(a), g, f=f)),
-    flops=lambda types, p: 30.0 * types[0].size * types[0].shape[-1],
+    flops=lambda types, p: 30.0 * types[0].size * types[0].shape[-1], heap=matrices(8),
     samples=(
         _sample("expm"), _sample("expm", "complex128"), _sample("logm", shape=(2, 3, 3)), _sample("tanm"),
     ),
@@ -113,7 +113,7 @@ def _frechet_vjp(g: Any, y: Any, a: Any, e: Any, *, f: str) -> Any:
 
 
 @op(
-    "linalg::frechet", params={"f": STR}, infer=_frechet_infer, batch=(2, 2),
+    "linalg::frechet", params={"f": STR}, infer=_frechet_infer, batch=(2, 2), heap=matrices(36),
     rule=Rule(vjp=_frechet_vjp, broadcasts=True),
     samples=(
         Sample(((3, 3), (3, 3)), program=lambda a, e: frechet(_near_one(a), e, f="expm")),
@@ -150,7 +150,7 @@ def _root_sample(dtype: str, shape: tuple[int, ...]) -> Sample:
 
 
 @op(
-    "linalg::sqrtm", rule=Rule(vjp=_root_vjp), batch="core",
+    "linalg::sqrtm", rule=Rule(vjp=_root_vjp), batch="core", heap=matrices(1),
     infer=lambda a: Type(complex_of(square(a).dtype), a.shape),
     samples=(_root_sample("float64", (2, 3, 3)), _root_sample("complex128", (3, 3))),
 )  # fmt: skip

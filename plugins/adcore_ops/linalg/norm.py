@@ -28,6 +28,7 @@ def _norm2_jvp(ts: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
 
 @op(
     "linalg::norm2", params={"axes": INTS}, rule=Rule(jvp=_norm2_jvp), batch="core",
+    heap=lambda types, p: types[0].nbytes,
     infer=_norm2_infer,
     samples=(
         Sample(((3,),), params={"axes": (-1,)}), Sample(((2, 3, 5),), params={"axes": (-3, -1)}),

@@ -17,6 +17,7 @@ derivative. The further columns of full matrices are fixed up to a rotation, tak
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,14 @@ def svdvals(a: Any) -> Any:
     return np.linalg.svd(a, compute_uv=False)
 
 
+def _pinv_heap(types: tuple[Any, ...], params: Any) -> int:
+    """U, V^H and U diag(1/s), and a conjugated copy of a complex matrix."""
+    *lead, m, n = types[0].shape
+    k = min(m, n)
+    copy = m * n if types[0].dtype.kind == "c" else 0
+    return types[0].dtype.itemsize * math.prod(lead) * (2 * m * k + k * n + copy)
+
+
 def _pinv_jvp(ts: Any, y: Any, a: Any, *, rcond: float) -> Any:
     dot, dot_h, y_h = ts[0], h(ts[0]), h(y)
     row, column = dot_h - (dot_h @ a) @ y, dot_h - y @ (a @ dot_h)  # A'^H (I - A P), (I - P A) A'^H
@@ -125,7 +134,7 @@ def _pinv_jvp(ts: Any, y: Any, a: Any, *, rcond: float) -> Any:
 
 
 @op(
-    "linalg::pinv", params={"rcond": FLOAT}, rule=Rule(jvp=_pinv_jvp), batch="core",
+    "linalg::pinv", params={"rcond": FLOAT}, rule=Rule(jvp=_pinv_jvp), batch="core", heap=_pinv_heap,
     infer=lambda a, *, rcond: matrix(a).with_shape((*a.shape[:-2], a.shape[-1], a.shape[-2])),
     samples=(
         Sample(((5, 3),), params={"rcond": 1e-15}), Sample(((2, 3, 5),), params={"rcond": 1e-15}),

@@ -101,7 +101,10 @@ def _adjugate_jvp(ts: Any, y: Any, a: Any) -> Any:
     return np.trace(turn, axis1=-2, axis2=-1)[..., None, None] * y - turn @ y
 
 
-@op("linalg::adjugate", infer=square, rule=Rule(jvp=_adjugate_jvp), batch="core", samples=REGULAR)
+@op(
+    "linalg::adjugate", infer=square, rule=Rule(jvp=_adjugate_jvp), batch="core", samples=REGULAR,
+    heap=lambda types, p: 3 * types[0].nbytes,
+)  # fmt: skip
 def adjugate(a: Any) -> Any:
     """adj(A) = det(A) A^-1, by continuity also where A is singular. a: (..., n, n).
 

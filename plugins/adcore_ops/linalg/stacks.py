@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+
+def matrices(count: int) -> Callable[..., int]:
+    """`heap` of an op that works on one matrix of a stack at a time, with so many copies of it."""
+    return lambda types, params: count * types[0].dtype.itemsize * math.prod(types[0].shape[-2:])
 
 
 def each(routine: Callable[..., Any], results: list[tuple[tuple[int, ...], Any]], *stacks: Any) -> Any:

@@ -17,7 +17,7 @@ from adcore.extend import BOOL, Op, Rule, Sample, Type, multilinear, op
 from adcore_ops.extras import scipy
 from adcore_ops.linalg.matrix import inexact, lower, matrix, t, upper
 from adcore_ops.linalg.solve import one_matrix_many_sides, solve_types
-from adcore_ops.linalg.stacks import each
+from adcore_ops.linalg.stacks import each, matrices
 
 # --- triangular systems --------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ def _conditioned(low: bool, transposed: bool, unit: bool) -> Any:
     "linalg::solve_triangular", params={"low": BOOL, "transposed": BOOL, "unit": BOOL},
     infer=lambda a, b, **params: solve_types(a, b), rule=Rule(vjp=_triangular_vjp, broadcasts=True),
     batch=one_matrix_many_sides(lambda a, b, **params: solve_triangular(a, b, **params)),
-    flops=lambda types, p: types[0].size * types[1].shape[-1],
+    flops=lambda types, p: types[0].size * types[1].shape[-1], heap=matrices(1),
     samples=(
         Sample(_SIDES, program=_conditioned(True, False, False)),
         Sample(((5, 3, 3), (3, 2)), program=_conditioned(False, True, False)),
@@ -82,6 +82,7 @@ def _swap_infer(b: Type, pivots: Type, *, back: bool) -> Type:
 
 @op(
     "linalg::swap_rows", params={"back": BOOL}, infer=_swap_infer, batch=(2, 1),
+    heap=lambda types, p: _swap_infer(*types, **p).nbytes,
     rule=multilinear(lambda g, b, pivots, *, back: swap_rows(g, pivots, back=not back), None, broadcasts=True),
     samples=(
         Sample(((5, 2),), program=lambda b: swap_rows(b, np.array([2, 1, 4, 3]), back=False)),
@@ -144,7 +145,7 @@ def _factors(a: Any) -> Any:
 
 @op(
     "linalg::lu_factor", infer=_lu_infer, rule=Rule(jvp=_lu_jvp), batch="core",
-    flops=lambda types, p: types[0].size * min(types[0].shape[-2:]) * 2 / 3,
+    flops=lambda types, p: types[0].size * min(types[0].shape[-2:]) * 2 / 3, heap=matrices(1),
     samples=(
         Sample(((3, 3),), program=_factors), Sample(((2, 5, 3),), program=_factors),
         Sample(((3, 5),), program=_factors),

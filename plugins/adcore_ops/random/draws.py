@@ -32,6 +32,11 @@ def _lead(key: Type) -> tuple[int, ...]:
     return key.shape[:-1]
 
 
+def _each(nbytes: int, of: Callable[..., Any]) -> Callable[..., int]:
+    """`heap` of so many bytes per element of the result."""
+    return lambda types, params: nbytes * int(of(*types, **params).size)
+
+
 def _sample(*shapes: tuple[int, ...], **params: Any) -> Sample:
     dtypes = ("uint64", *("int64",) * len(shapes))
     return Sample(((2,), *shapes), ((0.0, 1e9), *((1.0, 9.0),) * len(shapes)), params, dtypes)
@@ -40,9 +45,13 @@ def _sample(*shapes: tuple[int, ...], **params: Any) -> Sample:
 # --- keys ----------------------------------------------------------------------------------------
 
 
+def _split_infer(key: Type, *, num: int) -> Type:
+    return Type(np.dtype(np.uint64), (*_lead(key), num, 2))
+
+
 @op(
-    "random::split", params={"num": INT}, rule=ZERO, batch="core", samples=(_sample(num=3),),
-    infer=lambda key, *, num: Type(np.dtype(np.uint64), (*_lead(key), num, 2)),
+    "random::split", params={"num": INT}, rule=ZERO, batch="core", samples=(_sample(num=3),), infer=_split_infer,
+    heap=_each(8, _split_infer),
 )  # fmt: skip
 def split(key: Any, *, num: int) -> Any:
     """num keys of one: (..., num, 2). Their streams are independent of each other and of the key's own."""
@@ -55,7 +64,10 @@ def _fold_infer(key: Type, data: Type) -> Type:
     return Type(key.dtype, (*np.broadcast_shapes(_lead(key), data.shape), 2))
 
 
-@op("random::fold_in", infer=_fold_infer, rule=ZERO, batch=(1, 0), samples=(_sample(()), _sample((3,))))
+@op(
+    "random::fold_in", infer=_fold_infer, rule=ZERO, batch=(1, 0), samples=(_sample(()), _sample((3,))),
+    heap=_each(56, _fold_infer),
+)  # fmt: skip
 def fold_in(key: Any, data: Any) -> Any:
     """A key made of a key and an integer, such as the number of a step."""
     return np.ascontiguousarray(encrypt(key, np.zeros((), np.uint64), data.astype(np.uint64), FOLD)[..., :2])
@@ -69,7 +81,7 @@ def _bits_infer(key: Type, *, shape: tuple[int, ...]) -> Type:
 
 
 @op(
-    "random::bits", params={"shape": SHAPE}, infer=_bits_infer, rule=ZERO, batch="core",
+    "random::bits", params={"shape": SHAPE}, infer=_bits_infer, rule=ZERO, batch="core", heap=_each(8, _bits_infer),
     samples=(_sample(shape=(2, 3)), _sample(shape=(300,)), _sample(shape=(0,))),
 )  # fmt: skip
 def bits(key: Any, *, shape: tuple[int, ...]) -> Any:
@@ -77,8 +89,8 @@ def bits(key: Any, *, shape: tuple[int, ...]) -> Any:
     return words(key, math.prod(shape)).reshape((*key.shape[:-1], *shape))
 
 
-def _floats(name: str, draw: Callable[[Any, Any], Any], doc: str) -> Op:
-    """An op of a key that gives floats of a shape. draw(words, dtype) -> floats."""
+def _floats(name: str, draw: Callable[[Any, Any], Any], heap: int, doc: str) -> Op:
+    """An op of a key that gives floats of a shape. draw(words, dtype) -> floats; heap: bytes per number."""
 
     def infer(key: Type, *, shape: tuple[int, ...], dtype: Any) -> Type:
         if dtype.name not in FLOATS:
@@ -91,19 +103,25 @@ def _floats(name: str, draw: Callable[[Any, Any], Any], doc: str) -> Op:
 
     return Op(
         f"random::{name}", run, infer, ZERO, {"shape": SHAPE, "dtype": DTYPE}, batch="core", doc=doc,
+        heap=_each(heap, infer),
         samples=(_sample(shape=(2, 3), dtype="float64"), _sample(shape=(), dtype="float32")),
     )  # fmt: skip
 
 
 def _uniform(stream: Any, dtype: Any) -> Any:
     if dtype == np.float32:
-        return (stream >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-    return (stream >> np.uint64(11)) * 2.0**-53
+        np.right_shift(stream, np.uint64(40), stream)
+        return stream.astype(np.float32) * np.float32(2.0**-24)
+    np.right_shift(stream, np.uint64(11), stream)
+    return stream * 2.0**-53
 
 
 def probability(stream: Any) -> Any:
     """Numbers in (0, 1), as far from 0 as from 1: the odd multiples of 2^-53. From the lower 52 bits of a word."""
-    return ((stream & np.uint64(2**52 - 1)).astype(np.float64) + 0.5) * 2.0**-52
+    p = (stream & np.uint64(2**52 - 1)).astype(np.float64)
+    p += 0.5
+    p *= 2.0**-52
+    return p
 
 
 def standard_normal(stream: Any) -> Any:
@@ -112,16 +130,22 @@ def standard_normal(stream: Any) -> Any:
     return np.where(stream >> np.uint64(63), z, -z)
 
 
-uniform = _floats("uniform", _uniform, "Numbers in [0, 1).")
-normal = _floats("normal", lambda w, dtype: standard_normal(w).astype(dtype), "Standard normal numbers.")
+uniform = _floats("uniform", _uniform, 8, "Numbers in [0, 1).")
+normal = _floats("normal", lambda w, dtype: standard_normal(w).astype(dtype), 48, "Standard normal numbers.")
 exponential = _floats(
-    "exponential", lambda w, dtype: -log(probability(w)).astype(dtype), "Exponential numbers of mean 1."
+    "exponential", lambda w, dtype: -log(probability(w)).astype(dtype), 89, "Exponential numbers of mean 1."
 )
+
+
+def _randint_infer(key: Type, *, low: int, high: int, shape: tuple[int, ...]) -> Type:
+    if not -(2**62) <= low < high <= 2**62:
+        raise ValueError(f"there are no integers from {low} up to {high}, within 2^62")
+    return Type(np.dtype(np.int64), (*_lead(key), *shape))
 
 
 @op(
     "random::randint", params={"low": INT, "high": INT, "shape": SHAPE}, rule=ZERO, batch="core",
-    infer=lambda key, *, low, high, shape: _integer_type(key, low, high, shape),
+    infer=_randint_infer, heap=_each(56, _randint_infer),
     samples=(_sample(low=-3, high=5, shape=(2, 3)), _sample(low=0, high=2**62, shape=())),
 )  # fmt: skip
 def randint(key: Any, *, low: int, high: int, shape: tuple[int, ...]) -> Any:
@@ -130,15 +154,13 @@ def randint(key: Any, *, low: int, high: int, shape: tuple[int, ...]) -> Any:
     return high_product(stream, high - low).astype(np.int64) + np.int64(low)
 
 
-def _integer_type(key: Type, low: int, high: int, shape: tuple[int, ...]) -> Type:
-    if not -(2**62) <= low < high <= 2**62:
-        raise ValueError(f"there are no integers from {low} up to {high}, within 2^62")
-    return Type(np.dtype(np.int64), (*_lead(key), *shape))
+def _permutation_infer(key: Type, *, n: int) -> Type:
+    return Type(np.dtype(np.int64), (*_lead(key), n))
 
 
 @op(
     "random::permutation", params={"n": INT}, rule=ZERO, batch="core", samples=(_sample(n=5), _sample(n=1)),
-    infer=lambda key, *, n: Type(np.dtype(np.int64), (*_lead(key), n)),
+    infer=_permutation_infer, heap=_each(8, _permutation_infer),
 )  # fmt: skip
 def permutation(key: Any, *, n: int) -> Any:
     """The numbers 0 to n - 1 in random order."""
@@ -164,7 +186,7 @@ def _gamma_jvp(ts: Any, y: Any, key: Any, a: Any) -> Any:
 
 
 @op(
-    "random::gamma", infer=_gamma_infer, rule=Rule(jvp=_gamma_jvp), batch="core",
+    "random::gamma", infer=_gamma_infer, rule=Rule(jvp=_gamma_jvp), batch="core", heap=_each(219, _gamma_infer),
     samples=(  # along the quantile, not along the draws of one acceptance, which differences would see
         Sample(((2,), (2, 3)), ((0.0, 1e9), (0.3, 3.0)), dtypes=("uint64", "float64"), smooth=False), _sample(()),
     ),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Op, Rule, RuleError, Sample
-from adcore_ops.special.row import ORDER, POSITIVE, no_partial, row, sp
+from adcore_ops.special.row import ORDER, POSITIVE, arrays, no_partial, row, sp
 
 
 def _half(name: str, sign: float) -> Callable[..., Any]:
@@ -66,7 +66,7 @@ def _spherical(name: str, low: float, high: float) -> Op:
 
     return row(
         name, no_partial(name, "order"), slope, ranges=((0.0, 5.0), POSITIVE), integers=(0,), whole=True,
-        complex_at=(1,), out=False, records=(f"scipy.special._ufuncs:_{name}",),
+        complex_at=(1,), out=False, heap=arrays(17), records=(f"scipy.special._ufuncs:_{name}",),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import INT, Op, Sample, Type, elementwise, op
-from adcore_ops.special.row import FORMS, POSITIVE, Form, argument, float_of, scipy_function, sp
+from adcore_ops.special.row import FORMS, POSITIVE, Form, argument, arrays, float_of, scipy_function, sp
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -61,7 +61,7 @@ def _erfcx_integral(x: Any, n: int) -> Any:
 
 
 @op(
-    "special::erfcx_integral", params={"n": INT}, infer=_real_infer, elementwise=True,
+    "special::erfcx_integral", params={"n": INT}, infer=_real_infer, elementwise=True, heap=arrays(57),
     rule=elementwise(lambda y, x, *, n: -2.0 * (n + 1) * erfcx_integral(x, n=n + 1)),
     samples=(Sample(((2, 3),), params={"n": 1}), Sample(((7,),), ((2.1, 9.0),), {"n": 2})),
 )  # fmt: skip
@@ -92,7 +92,7 @@ def _exponential_moment(x: Any, n: int) -> Any:
 
 
 @op(
-    "special::exponential_moment", params={"n": INT}, infer=_real_infer, elementwise=True,
+    "special::exponential_moment", params={"n": INT}, infer=_real_infer, elementwise=True, heap=arrays(57),
     rule=elementwise(lambda y, x, *, n: exponential_moment(x, n=n + 1)),
     samples=(Sample(((2, 3),), params={"n": 1}), Sample(((7,),), ((-40.0, 40.0),), {"n": 2})),
 )  # fmt: skip
@@ -129,7 +129,7 @@ FORMS["polygamma"] = Form(2, integers=(0,), whole=True, complex_at=(1,))
 
 
 @op(
-    "special::polygamma", infer=FORMS["polygamma"].infer, elementwise=True,
+    "special::polygamma", infer=FORMS["polygamma"].infer, elementwise=True, heap=arrays(17),
     rule=elementwise(None, lambda y, n, x: sp.polygamma(n + 1, x)),
     samples=(
         Sample(((2, 3), (2, 3)), ((0.0, 4.0), POSITIVE), dtypes=("int64", "float64")),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import INT, Op, Sample, Type, elementwise, op
-from adcore_ops.special.row import POSITIVE, argument, result_dtype, scipy_function, sp
+from adcore_ops.special.row import POSITIVE, argument, arrays, result_dtype, scipy_function, sp
 
 EPS = 2.0**-51
 TERMS = 20_000
@@ -138,6 +138,7 @@ def _infer(a: Type, x: Type, *, n: int) -> Type:
 
 @op(
     "special::gammainc_slope", params={"n": INT}, infer=_infer, elementwise=True,
+    heap=lambda types, p: arrays(77.0 * (p["n"] + 1))(types, p),
     rule=elementwise(
         lambda y, a, x, *, n: gammainc_slope(a, x, n=n + 1), lambda y, a, x, *, n: _density_slope(a, x, n)
     ),

@@ -10,6 +10,7 @@ a Bessel function, the degree of a polynomial) has no say in it and is passed on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,6 +62,11 @@ def no_partial(name: str, argument: str) -> Callable[..., Any]:
         )
 
     return partial
+
+
+def arrays(each: float) -> Callable[..., int]:
+    """`heap` of an elementwise op that takes so many bytes for each element of its result, beside the result."""
+    return lambda types, params: int(each * math.prod(np.broadcast_shapes(*(t.shape for t in types))))
 
 
 # --- types ---------------------------------------------------------------------------------------
@@ -159,6 +165,7 @@ class Form:
 def row(
     name: str, *partials: Any, ranges: tuple[tuple[float, float], ...] = (ANY,), orders: int = 0,
     rule: Rule | None = None, run: str = "", records: tuple[str, ...] | None = None, out: bool = True,
+    heap: Callable[..., int] | None = None,
     samples: tuple[Sample, ...] | None = None, **form: Any,
 ) -> Op:  # fmt: skip
     """An elementwise op that is a function of scipy.special.
@@ -166,7 +173,7 @@ def row(
     partials: of the value in each argument, from (y, *xs). ranges: where samples are drawn, one per argument.
     orders: how many leading arguments have no partial; samples draw integers for them. run: the name in
     scipy.special, if it is another one. records: the ufuncs that record the op, if not just that one.
-    out: it is a ufunc and takes places for its results. form: the fields of `Form`.
+    out: it is a ufunc and takes places for its results. heap: of an `Op`. form: the fields of `Form`.
     """
     shape = Form(len(ranges), **form)
     public = run or name
@@ -177,7 +184,7 @@ def row(
     drawn = _samples(name, ranges, orders, shape) if samples is None else samples
     return Op(
         f"special::{name}", lambda *args: shape.run(public, args), shape.infer, rule or elementwise(*partials),
-        elementwise=True, out=out, samples=drawn, doc=f"scipy.special.{public}, elementwise.",
+        elementwise=True, out=out, heap=heap, samples=drawn, doc=f"scipy.special.{public}, elementwise.",
         numpy=tuple(names) if shape.plain else (),
     )  # fmt: skip
 

@@ -41,53 +41,65 @@ def _reduced(x: Type, *, axes: tuple[int, ...]) -> Type:
     return Type(_dtype(x), reduced(x.shape, axes))
 
 
-def _shares(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
+def _shares(x: Any, axes: tuple[int, ...], out: Any = None) -> tuple[Any, Any]:
     """e^(x - m) with the largest elements exactly 1, and m = max x, with its axes kept."""
     top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore"):
-        return np.where(x == top, x.dtype.type(1), np.exp(x - top)), top
+        shares = np.exp(np.subtract(x, top, out), out) if out is not None else x - top
+        if out is None:
+            np.exp(shares, shares)
+    np.copyto(shares, 1, where=x == top)
+    return shares, top
 
 
 def _along(p: Any, t: Any, axes: tuple[int, ...]) -> Any:
     return np.sum(p * t, axis=axes, keepdims=True)
 
 
+def _masks(arrays: int, masks: int) -> Any:
+    """Bytes of some arrays as large as the argument, and of some masks of it."""
+    return lambda types, params: types[0].size * (arrays * max(types[0].dtype.itemsize, 4) + masks)
+
+
 @op(
-    "special::softmax", params={"axes": INTS}, infer=_same_shape, batch="core", samples=SAMPLES[:2],
-    rule=Rule(jvp=lambda ts, y, x, *, axes: y * (ts[0] - _along(y, ts[0], axes))),
+    "special::softmax", params={"axes": INTS}, infer=_same_shape, batch="core", samples=SAMPLES[:2], out=True,
+    rule=Rule(jvp=lambda ts, y, x, *, axes: y * (ts[0] - _along(y, ts[0], axes))), heap=_masks(0, 1),
 )  # fmt: skip
-def softmax(x: Any, *, axes: tuple[int, ...]) -> Any:
+def softmax(x: Any, out: Any = None, *, axes: tuple[int, ...]) -> Any:
     """e^x over its sum."""
-    shares, _ = _shares(_floats(x), axes)
-    return shares / np.add.reduce(shares, axes, keepdims=True)
+    shares, _ = _shares(_floats(x), axes, out)
+    return np.divide(shares, np.add.reduce(shares, axes, keepdims=True), shares)
 
 
 @op(
     "special::logsumexp", params={"axes": INTS}, infer=_reduced, batch="core", samples=SAMPLES,
-    rule=Rule(jvp=lambda ts, y, x, *, axes: np.sum(softmax(x, axes=axes) * ts[0], axis=axes)),
+    rule=Rule(jvp=lambda ts, y, x, *, axes: np.sum(softmax(x, axes=axes) * ts[0], axis=axes)), heap=_masks(1, 1),
 )  # fmt: skip
 def logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
     """The logarithm of the sum of e^x."""
     x = _floats(x)
     shares, top = _shares(x, axes)
     # the largest element counts as 1, and log1p keeps what the others add to it
-    first = np.add.reduce(shares == 1, axes, dtype=x.dtype)
-    rest = np.add.reduce(np.where(shares == 1, x.dtype.type(0), shares), axes)
+    largest = shares == 1
+    first = np.add.reduce(largest, axes, dtype=x.dtype)
+    np.copyto(shares, 0, where=largest)
+    rest = np.add.reduce(shares, axes)
     with np.errstate(divide="ignore"):
         return np.log1p(rest / first) + np.log(first) + top.reshape(first.shape)
 
 
 @op(
-    "special::log_softmax", params={"axes": INTS}, infer=_same_shape, batch="core", samples=SAMPLES,
-    rule=Rule(jvp=lambda ts, y, x, *, axes: ts[0] - _along(np.exp(y), ts[0], axes)),
+    "special::log_softmax", params={"axes": INTS}, infer=_same_shape, batch="core", samples=SAMPLES, out=True,
+    rule=Rule(jvp=lambda ts, y, x, *, axes: ts[0] - _along(np.exp(y), ts[0], axes)), heap=_masks(1, 0),
 )  # fmt: skip
-def log_softmax(x: Any, *, axes: tuple[int, ...]) -> Any:
+def log_softmax(x: Any, out: Any = None, *, axes: tuple[int, ...]) -> Any:
     """x less the logarithm of the sum of e^x."""
     x = _floats(x)
     top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
+    y = np.subtract(x, top, out)
     with np.errstate(divide="ignore"):
-        return x - top - np.log(np.add.reduce(np.exp(x - top), axes, keepdims=True))
+        return np.subtract(y, np.log(np.add.reduce(np.exp(y), axes, keepdims=True)), y)
 
 
 def _kept_axes(x: Type, *, axes: tuple[int, ...]) -> Type:
