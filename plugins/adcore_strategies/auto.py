@@ -5,8 +5,8 @@
     W         the work of the function, in units of `adcore.plan.work`
 
 The cheaper one that keeps the budget is taken; at equal work, the one that needs far less memory.
-Inside reverse, named regions go forward where that makes the whole smaller (`mixing`). Where the
-budget is below what reverse needs, reverse is checkpointed.
+Inside reverse, named regions go forward where that makes the whole smaller (`mixing`), and initial-value
+problems by the number of their inputs. Where the budget is below what reverse needs, it is checkpointed.
 Source: Griewank and Walther 2008, "Evaluating Derivatives", sections 3.1, 3.2 and 10.3.
 """
 
@@ -22,9 +22,13 @@ from adcore.extend import (
     Plan,
     Request,
     Strategy,
+    Trail,
+    active_inputs,
+    affected,
     bodies,
     bytes_in_words,
     default_plan,
+    forward_or_discrete,
     jvp,
     make_strategy,
     registry,
@@ -34,6 +38,7 @@ from adcore.extend import (
 )
 from adcore_strategies.forward_method import columns
 from adcore_strategies.mixing import Mixed, mixed
+from adcore_strategies.ode_adjoint import SOLVE, solves
 
 BATCH = 1 << 26
 """Bytes that the columns of one batched pass may take, where no budget says otherwise."""
@@ -54,12 +59,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A mode for one request: its passes, their work over that of the function, and bytes at the peak."""
+    """A mode for one request: its passes, their work over that of the function, bytes at the peak, and of trails."""
 
     mode: str
     passes: int
     times: float
     peak: int
+    trails: int = 0
 
     def __str__(self) -> str:
         plural = "" if self.passes == 1 else "es"
@@ -77,20 +83,25 @@ class Auto(Strategy):
     Options: ClassVar[type] = Options
 
     def pick(self, graph: Graph, request: Request | None, budget: Budget) -> Pick:
-        """The strategy, methods for regions, and the reason in a sentence."""
+        """The strategy, methods for regions and initial-value problems, and the reason in a sentence."""
         if request is None or not request.wrt or not request.of:
             return _schedule_only(graph, budget)
         forward, reverse = weigh(graph, request, budget)
         room = _room(budget, reverse.peak)
-        if forward is not None and _better(forward, reverse, room):
-            return Pick("forward", f"{forward}; {reverse}{_against(reverse.peak, room)}")
-        said = [str(w) for w in (reverse, forward) if w is not None]
-        reason = "; ".join(said) + _against(reverse.peak, room)
-        name = "checkpointed" if room is not None and _can_checkpoint() else "reverse"
+        against = _against(reverse, room)
+        odes = self._odes(graph, request)
+        if forward is not None and not odes and _better(forward, reverse, room):
+            return Pick("forward", f"{forward}; {reverse}{against}")
+        said = [f"{reverse}; {forward}{against}" if forward is not None else f"{reverse}{against}"]
+        methods: dict[str, Any] = {}
         mix = self._mixed(graph, request, reverse, room)
-        if mix is None:
-            return Pick(name, reason)
-        return Pick(name, f"{reason}; {mix}, so the peak is {bytes_in_words(mix.peak)}", mix.methods)
+        if mix is not None:
+            methods |= mix.methods
+            said.append(f"{mix}, so the peak is {bytes_in_words(mix.peak)}")
+        if odes:
+            methods |= {SOLVE: "auto"}
+            said.append(odes)
+        return Pick("checkpointed" if room is not None and _can_checkpoint() else "reverse", "; ".join(said), methods)
 
     def differentiate(self, graph: Graph, request: Request, budget: Budget) -> Graph:
         """By forward mode for jvp; by reverse mode, mixed, for vjp."""
@@ -103,6 +114,15 @@ class Auto(Strategy):
     def schedule(self, graph: Graph, budget: Budget) -> Plan:
         """By the strategy that keeps the budget."""
         return make_strategy(_schedule_only(graph, budget).name).schedule(graph, budget)
+
+    def _odes(self, graph: Graph, request: Request) -> str:
+        """What is done with initial-value problems: how many steps they take is not known before they have run, so
+        they are not weighed by work, but by their inputs, as measured. Empty when there are none."""
+        if request.kind in ("jvp", "jacobian") or SOLVE in self.methods:
+            return ""
+        found = solves(graph, affected(graph, [graph.inputs[i] for i in request.wrt]))
+        said = [forward_or_discrete(active_inputs(node, active))[1] for node, active in found]
+        return "; ".join(f"initial-value problems {why}" for why in dict.fromkeys(said))
 
     def _mixed(self, graph: Graph, request: Request, reverse: Weighed, room: int | None) -> Mixed | None:
         """Reverse with regions in forward mode, if that is smaller and not much dearer."""
@@ -128,7 +148,8 @@ def weigh(graph: Graph, request: Request, budget: Budget) -> tuple[Weighed | Non
     rows = n_out if request.kind in ("jacobian", "jvp") else 1
     pulled = simplify(vjp(graph, request.wrt, request.of))
     peak = default_plan(pulled).cost.peak_bytes
-    reverse = Weighed("reverse", rows, _passes(graph, pulled, rows, 1) / own, peak)
+    trails = sum(v.type.nbytes for node in pulled.nodes for v in node.outputs if isinstance(v.type, Trail))
+    reverse = Weighed("reverse", rows, _passes(graph, pulled, rows, 1) / own, peak, trails)
     if request.kind in ("hvp", "hessian"):
         return None, reverse  # these are forward over the gradient, and it is the gradient that is chosen here
     pushed = simplify(jvp(graph, request.wrt))
@@ -189,7 +210,8 @@ def _schedule_only(graph: Graph, budget: Budget) -> Pick:
     """For a graph that is planned as it is."""
     peak = default_plan(simplify(graph)).cost.peak_bytes
     room = _room(budget, peak)
-    told = f"in its own order the graph peaks at {bytes_in_words(peak)}{_against(0, room)}"
+    told = f"in its own order the graph peaks at {bytes_in_words(peak)}"
+    told += "" if room is None else f", the budget is {bytes_in_words(room)}"
     free = room is None and budget.snapshots is None
     return Pick("reverse" if free or not _can_checkpoint() else "checkpointed", told)
 
@@ -205,10 +227,11 @@ def _can_checkpoint() -> bool:
     return "checkpointed" in registry().strategies
 
 
-def _against(peak: int, room: int | None) -> str:
-    """What reverse needs, against the budget."""
-    need = f"; reverse peaks at {bytes_in_words(peak)}" if peak else ""
+def _against(reverse: Weighed, room: int | None) -> str:
+    """What reverse needs, what loops keep of that if it is much, and the budget."""
+    told = f"; reverse peaks at {bytes_in_words(reverse.peak)}"
+    if 2 * reverse.trails > reverse.peak:
+        told += f", of which loops keep {bytes_in_words(reverse.trails)}"
     if room is None:
-        return need
-    relation = "the budget is" if not peak else "within the budget of" if peak <= room else "over the budget of"
-    return f"{need}, {relation} {bytes_in_words(room)}"
+        return told
+    return f"{told}, {'within' if reverse.peak <= room else 'over'} the budget of {bytes_in_words(room)}"

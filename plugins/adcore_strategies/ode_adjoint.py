@@ -65,7 +65,7 @@ class OdeAdjoint(Strategy):
 
     def reason(self, graph: Graph, wrt: tuple[int, ...]) -> str:
         """In a sentence, what is done and why."""
-        found = list(_solves(graph, affected(graph, [graph.inputs[i] for i in wrt])))
+        found = list(solves(graph, affected(graph, [graph.inputs[i] for i in wrt])))
         if self.options.method != "auto":
             return f"the method {self.options.method} for {len(found)} initial-value problems, as asked for"
         said = [forward_or_discrete(active_inputs(node, active))[1] for node, active in found]
@@ -77,7 +77,7 @@ class OdeAdjoint(Strategy):
         return {"name": o.method, **{k: v for k, v in (("rtol", o.rtol), ("atol", o.atol)) if v}}
 
 
-def _solves(graph: Graph, active: set[Any]) -> Iterator[tuple[Node, list[bool]]]:
+def solves(graph: Graph, active: set[Any]) -> Iterator[tuple[Node, list[bool]]]:
     """The initial-value problems that are differentiated, also those in loops and regions, with active inputs."""
     for node in graph.nodes:
         if active.isdisjoint(node.inputs):
@@ -86,4 +86,4 @@ def _solves(graph: Graph, active: set[Any]) -> Iterator[tuple[Node, list[bool]]]
             yield node, [v in active for v in node.inputs]
             continue
         for _, body in bodies(node):
-            yield from _solves(body, affected(body, [v for v in body.inputs if v.type.differentiable]))
+            yield from solves(body, affected(body, [v for v in body.inputs if v.type.differentiable]))

@@ -177,6 +177,27 @@ def test_a_loop_over_a_region_with_few_inputs_is_mixed_and_says_so():
     np.testing.assert_allclose(np.hstack(found), np.hstack(plain), rtol=1e-12)
 
 
+def test_initial_value_problems_are_chosen_by_their_inputs():
+    def f(y0, k):
+        return np.sum(ad.solve_ivp(lambda t, y: -k * y, (0.0, 1.0), y0, rtol=1e-6).y[:, -1])
+
+    choice = picked(f, np.ones(2), 0.5)
+    assert choice.settings["methods"] == {"core::solve_ivp": "auto"}
+    assert "; initial-value problems forward for 3 inputs, at most 12" in choice.reason
+    asked = {"strategy": {"methods": {"core::solve_ivp": "gauss"}}}
+    assert picked(f, np.ones(2), 0.5, config=asked).settings["methods"] == {"core::solve_ivp": "gauss"}
+    found = ad.grad(f, wrt=[0, 1], strategy="auto")(np.ones(2), 0.5)
+    np.testing.assert_allclose(np.hstack(found), [np.exp(-0.5)] * 2 + [-2.0 * np.exp(-0.5)], rtol=1e-5)
+
+
+def test_what_loops_keep_is_told():
+    def f(x, xs):
+        return ad.scan(lambda c, x: (np.sin(c) * np.exp(-c) * np.tanh(c * x), None), x, xs)[0]
+
+    choice = picked(f, 0.3, np.linspace(0.5, 1.0, 1009))
+    assert ", of which loops keep " in choice.reason
+
+
 def test_mixing_is_left_out_where_it_does_not_help_or_is_not_wanted():
     assert "methods" not in picked(single, X, K).settings  # one region: its columns are there all at once
     assert "methods" not in picked(loop, X, K, config={"strategy": {"name": "auto", "mix": False}}).settings
