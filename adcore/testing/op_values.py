@@ -12,6 +12,7 @@ import numpy as np
 
 from adcore.api import trace
 from adcore.errors import OpError
+from adcore.evaluate import program_of
 from adcore.files import loads
 from adcore.graph import Graph
 from adcore.registry import Op, result_types
@@ -104,7 +105,7 @@ def compiled(case: Case) -> None:
     if case.sample.program is not None:
         return
     for a in case.applications:
-        for y, z in zip(applied(case, a), run(case.graph, a.arrays), strict=True):
+        for y, z in zip(applied(case, a), program_of(case.graph).all(*a.arrays), strict=True):
             if not same_bits(np.asarray(y), z):
                 raise broken(
                     "compiled", worst(vector([z]), vector([y])), case.where,

@@ -15,24 +15,11 @@ from zoo import ZOO, Program
 
 import adcore as ad
 from adcore.graph import Graph, bodies
-from adcore.registry import find_op
-from adcore.testing.measure import same_bits
+from adcore.testing.measure import interpreted, same_bits
 from adcore.transform.simplify import simplify
 from adcore.tree import flatten
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-
-
-def interpreted(graph: Graph, inputs: list[Any]) -> list[Any]:
-    env: dict[Any, Any] = dict(zip(graph.inputs, inputs, strict=True))
-    env.update(graph.constants)
-    for node in graph.nodes:
-        op = find_op(node.op)
-        y = op.run(*(env[v] for v in node.inputs), **node.params)
-        ys = y if isinstance(y, tuple) else (y,)
-        for v, a in zip(node.outputs, ys, strict=True):
-            env[v] = np.asarray(a) if op.view else np.array(a, order="C")
-    return [env[v] for v in graph.outputs]
 
 
 def agree(graph: Graph, inputs: list[Any]) -> None:
