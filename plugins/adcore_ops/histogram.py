@@ -42,7 +42,9 @@ def _edges(a: Any, bins: Any, span: Any) -> Any:
         )
     if np.ndim(bins):
         return lifted(bins)
-    if span is None:
+    if span is None and not a.size:
+        low, high = 0.0, 1.0
+    elif span is None:
         low, high = np.min(a), np.max(a)
         same = low == high
         low, high = np.where(same, low - 0.5, low), np.where(same, high + 0.5, high)

@@ -193,13 +193,18 @@ def _percent(function: Callable[..., Any]) -> Callable[..., Any]:
     return percentile
 
 
+def _nothing(rows: Any, kept: tuple[int, ...], keepdims: Any) -> Any:
+    """The median of rows of no elements: nan."""
+    return np.full_like(rows, np.nan, shape=kept if keepdims is True else rows.shape[:-1])
+
+
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
     """np.median: the middle element, or the mean of the two."""
     rows, kept = _rows(lifted(a), axis)
     rows = rows if rows.dtype.kind in "fc" else rows.astype(np.float64)
     s, n = np.sort(rows, axis=-1), rows.shape[-1]
     if n == 0:
-        raise ValueError("the median of no elements is not defined")
+        return _nothing(rows, kept, keepdims)
     y = s[..., n // 2] if n % 2 else (s[..., n // 2 - 1] + s[..., n // 2]) / 2.0
     y = _ends_in_nan(s, y)
     return np_reshape(y, kept) if keepdims is True else y
@@ -209,6 +214,8 @@ def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool =
     """np.nanmedian."""
     rows, kept = _rows(lifted(a), axis)
     rows = rows if rows.dtype.kind in "fc" else rows.astype(np.float64)
+    if not rows.shape[-1]:
+        return _nothing(rows, kept, keepdims)
     s = np.sort(rows, axis=-1)
     n = np.sum(np.logical_not(np.isnan(rows)), axis=-1)
     low, high = _taken(s, _bounded((n - 1) // 2, n), n), _taken(s, _bounded(n // 2, n), n)

@@ -148,7 +148,7 @@ def np_sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stab
 
 def np_argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """np.argsort."""
-    x, at = _line(a, axis)
+    x, at = _line(a, axis if np.ndim(a) else None)
     return argsort(x, axis=at, stable=bool(stable) or kind in ("stable", "mergesort"))
 
 

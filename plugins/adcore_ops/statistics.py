@@ -188,12 +188,12 @@ def cov(
     w = 1.0 if fweights is None else lifted(fweights) * 1.0
     w = w if aweights is None else w * lifted(aweights)
     if fweights is None and aweights is None:
-        centre, factor = np.mean(x, axis=1, keepdims=True), x.shape[1] - ddof
+        centre, factor = np.mean(x, axis=1, keepdims=True), max(x.shape[1] - ddof, 0.0)
     else:
         total = np.sum(w)
         centre = np.reshape(np.sum(x * w, axis=1) / total, (-1, 1))
         spread = 0 if ddof == 0 else ddof if aweights is None else ddof * np.sum(w * aweights) / total
-        factor = total - spread
+        factor = np.maximum(total - spread, 0.0)
     off = x - centre
     return np.squeeze(np.matmul(off, np.conjugate(np_transpose(off * w))) / factor)
 

@@ -38,7 +38,7 @@ def test_result_whose_size_depends_on_values_is_refused_with_advice(name: str) -
     assert "test_refused.py" in error.where and error.instead
 
 
-@pytest.mark.parametrize("f", [np.max, np.min, np.argmax, lambda x: np.median(x[:0])])
+@pytest.mark.parametrize("f", [np.max, np.min, np.argmax])
 def test_extreme_of_nothing_is_an_error_while_tracing(f: Any) -> None:
     with pytest.raises((OpError, ValueError), match="no elements"):
         ad.trace(f, np.zeros(0))
