@@ -1,8 +1,7 @@
 """Running sums, products and extremes along an axis, and differences: their opposites.
 
 cumsum         linear; its transpose is the running sum from the other end (`reverse`)
-cumprod        y_dot by doubling: of two neighbouring pieces (p, p') and (q, q') the product has
-               (p q, p' q + p q'). Exact where factors are zero, unlike y sum(x_dot / x)
+cumprod        see `recurrence`
 cummax, cummin the tangent of the element chosen, the first of equal ones
 """
 
@@ -16,6 +15,7 @@ import numpy as np
 from adcore.extend import BOOL, INT, Op, Rule, Sample, Type, linear, op
 from adcore_ops.create import counting
 from adcore_ops.join import np_concatenate
+from adcore_ops.recurrence import cumprod
 from adcore_ops.reduce import NOTHING, given
 from adcore_ops.shape import axis_of, lifted, moveaxis, np_reshape
 
@@ -61,32 +61,6 @@ def cumsum(x: Any, out: Any = None, *, axis: int, reverse: bool) -> Any:
     return out
 
 
-def _cumprod_jvp(ts: Any, y: Any, x: Any, *, axis: int) -> Any:
-    p, t = np.moveaxis(x, axis, -1), np.moveaxis(ts[0], axis, -1)
-    shift = 1
-    while shift < p.shape[-1]:  # p holds products of the last `shift` elements
-        a, da, b, db = p[..., :-shift], t[..., :-shift], p[..., shift:], t[..., shift:]
-        t = np.concatenate([t[..., :shift], da * b + a * db], -1)
-        p = np.concatenate([p[..., :shift], a * b], -1)
-        shift *= 2
-    return np.moveaxis(t, -1, axis)
-
-
-@op(
-    "core::cumprod",
-    pattern="axis",
-    params={"axis": INT},
-    infer=_accumulated(np.multiply),
-    rule=Rule(jvp=_cumprod_jvp),
-    batch="core",
-    out=True,
-    samples=SAMPLES,
-)
-def cumprod(x: Any, out: Any = None, *, axis: int) -> Any:
-    """Products of the elements so far."""
-    return np.multiply.accumulate(x, axis, None, out)
-
-
 def _chosen_jvp(ts: Any, y: Any, x: Any, *, axis: int) -> Any:
     y = np.moveaxis(y, axis, -1)
     changed = np.concatenate([np.ones_like(y[..., :1], dtype=bool), y[..., 1:] != y[..., :-1]], -1)
@@ -114,7 +88,7 @@ def _extreme(name: str, ufunc: np.ufunc) -> Op:
 
 cummax, cummin = _extreme("cummax", np.maximum), _extreme("cummin", np.minimum)
 
-OPS = [cumsum, cumprod, cummax, cummin]
+OPS = [cumsum, cummax, cummin]
 
 
 # --- NumPy functions made of these ---------------------------------------------------------------

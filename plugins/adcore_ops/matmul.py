@@ -178,37 +178,6 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
     return np_reshape(lifted(a), (-1, 1)) * np_reshape(lifted(b), (1, -1))
 
 
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
-    """np.trace."""
-    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
-
-
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """np.diagonal: a strided slice of the flattened matrices."""
-    x = moveaxis(a, (axis1, axis2), (-2, -1))
-    m, n = x.shape[-2:]
-    count = max(0, min(m, n - offset) if offset >= 0 else min(m + offset, n))
-    first = offset if offset >= 0 else -offset * n
-    flat = np_reshape(x, (*x.shape[:-2], m * n))
-    return flat[..., first : first + (count - 1) * (n + 1) + 1 : n + 1] if count else flat[..., :0]
-
-
-def diag(v: Any, k: int = 0) -> Any:
-    """np.diag."""
-    if v.ndim == 2:
-        return diagonal(v, k)
-    n = v.shape[0] + abs(k)
-    flat = np.zeros_like(v, shape=(n * n,))
-    first = k if k >= 0 else -k * n
-    flat[first : first + (v.shape[0] - 1) * (n + 1) + 1 : n + 1] = v
-    return np_reshape(flat, (n, n))
-
-
-def diagflat(v: Any, k: int = 0) -> Any:
-    """np.diagflat."""
-    return diag(np_reshape(lifted(v), -1), k)
-
-
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     """np.cross of vectors of three components."""
     if axis is not None:
@@ -239,10 +208,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.tensordot: tensordot,
     np.inner: inner,
     np.outer: outer,
-    np.trace: trace,
-    np.diagonal: diagonal,
-    np.diag: diag,
-    np.diagflat: diagflat,
     np.cross: cross,
     np.kron: kron,
 }

@@ -1,7 +1,7 @@
 """np.pad in all its modes, one axis after the other as NumPy does it.
 
 constant                          a frame with the array put into it
-edge, reflect, symmetric, wrap    the elements taken again, at the positions that NumPy pads positions with
+edge, reflect, symmetric, wrap    the elements again: slices, or taken at the positions that NumPy pads positions with
 mean, linear_ramp, odd reflection affine along the axis: a product with what NumPy makes of a unit matrix
 maximum, minimum, median          the statistic of the elements near the edge, repeated
 """
@@ -76,7 +76,7 @@ def _padded(x: Any, axis: int, before: int, after: int, mode: str, options: dict
     """x padded along one axis."""
     n = x.shape[axis]
     if mode in REPEATING and options.get("reflect_type") != "odd":
-        return np.take(x, np.pad(np.arange(n), (before, after), mode), axis)
+        return _repeating(x, axis, before, after, mode)
     if mode in STATISTICS:
         return _by_statistic(x, axis, (before, after), STATISTICS[mode], options.get("stat_length"))
     unit = np.pad(np.eye(n), ((0, 0), (before, after)), mode, **_without_ends(options))
@@ -86,6 +86,27 @@ def _padded(x: Any, axis: int, before: int, after: int, mode: str, options: dict
         offset = np.pad(np.zeros(n), (before, after), mode, **{k: [v] for k, v in ends.items()})
         y = y + np.reshape(offset, (-1,) + (1,) * (x.ndim - axis - 1)).astype(y.dtype)
     return (np.round(y) if x.dtype.kind in "iu" else y).astype(x.dtype)
+
+
+def _repeating(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
+    """x with its own elements again at both ends: slices, where each end needs no element twice."""
+    n = x.shape[axis]
+
+    def part(*bounds: int | None) -> Any:
+        return x[(*(slice(None),) * axis, slice(*bounds))]
+
+    def edge(x: Any, width: int) -> Any:
+        return np_broadcast_to(x, (*x.shape[:axis], width, *x.shape[axis + 1 :]))
+
+    if mode == "edge" and n:
+        return np_concatenate([edge(part(1), before), x, edge(part(n - 1, n), after)], axis)
+    skip = int(mode == "reflect")
+    if max(before, after) > n - skip or not n:
+        return np.take(x, np.pad(np.arange(n), (before, after), mode), axis)
+    if mode == "wrap":
+        return np_concatenate([part(n - before, n), x, part(after)], axis)
+    left, right = part(skip, before + skip), part(n - after - skip, n - skip)
+    return np_concatenate([np.flip(left, axis), x, np.flip(right, axis)], axis)
 
 
 def _without_ends(options: dict[str, Any]) -> dict[str, Any]:

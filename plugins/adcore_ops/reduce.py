@@ -3,7 +3,8 @@
 any, all, argmax, argmin, and reductions of integers have no derivative.
 
 max, min: y = x_k; the tangent is that of the chosen elements, shared equally at ties.
-prod: the tangent of p = a b is a' b + a b', applied by halves, so zeros among the factors are exact.
+prod: the derivative in x_i is the product of the others, those before it times those after it. It is
+exact where factors are zero, unlike y / x_i. Both halves are stated: neither needs the other's transposes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import INTS, ZERO, Elements, Op, Rule, Sample, Type, linear, positions
+from adcore.extend import INTS, ZERO, Elements, Op, Rule, Sample, Type, linear, op_call, positions
 from adcore_ops.shape import axes_of, axis_of, broadcast_to, np_reshape, reshape
 
 SAMPLES = (
@@ -103,21 +104,24 @@ def _chosen_jvp(ts: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     return sum_(chosen * ts[0], axes=axes) / sum_(chosen, axes=axes)
 
 
-def _prod_jvp(ts: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+def _others(x: Any, axes: tuple[int, ...]) -> Any:
+    """For each element the product of all others along these axes: of those before it and those after it."""
     order = [i for i in range(x.ndim) if i - x.ndim not in axes] + [a + x.ndim for a in axes]
-    rest = reduced(x.shape, axes)
-    flat = (*rest, math.prod(x.shape[a] for a in axes))
-    p, t = (np.reshape(np.transpose(v, order), flat) for v in (x, ts[0]))
-    while p.shape[-1] > 1:
-        half = p.shape[-1] // 2
-        a, b, more = p[..., :half], p[..., half : 2 * half], p[..., 2 * half :]
-        da, db, dmore = t[..., :half], t[..., half : 2 * half], t[..., 2 * half :]
-        p, t = np.concatenate([a * b, more], -1), np.concatenate([da * b + a * db, dmore], -1)
-    return sum_(t, axes=(-1,))
+    rows = np.transpose(x, order)
+    flat = np.reshape(rows, (*reduced(x.shape, axes), math.prod(x.shape[a] for a in axes)))
+    one = np.ones_like(flat[..., :1])
+    before, after = (op_call("core::cumprod")(v, axis=-1) for v in (flat, np.flip(flat, -1)))
+    before, after = np.concatenate([one, before[..., :-1]], -1), np.concatenate([one, after[..., :-1]], -1)
+    return np.transpose(np.reshape(before * np.flip(after, -1), rows.shape), np.argsort(order).tolist())
 
+
+PROD = Rule(
+    jvp=lambda ts, y, x, *, axes: sum_(_others(x, axes) * ts[0], axes=axes),
+    vjp=lambda g, y, x, *, axes: spread(g, x, axes) * _others(x, axes),
+)
 
 sum_ = reduction("sum", np.add, linear(lambda g, x, *, axes: spread(g, x, axes)), _sum_dtype)
-prod_ = reduction("prod", np.multiply, Rule(jvp=_prod_jvp), lambda d: np.multiply.reduce(np.empty(0, d)).dtype)
+prod_ = reduction("prod", np.multiply, PROD, lambda d: np.multiply.reduce(np.empty(0, d)).dtype)
 max_ = reduction("max", np.maximum, Rule(jvp=_chosen_jvp), _same)
 min_ = reduction("min", np.minimum, Rule(jvp=_chosen_jvp), _same)
 any_ = reduction("any", np.logical_or, ZERO, lambda d: np.dtype(bool))

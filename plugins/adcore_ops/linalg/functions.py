@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import OpError
+from adcore_ops.diagonal import diagonal, trace
 from adcore_ops.linalg.eigen import eig, eigh, eigvals, eigvalsh
 from adcore_ops.linalg.factor import cholesky, qr
 from adcore_ops.linalg.matrix import h, real_of
 from adcore_ops.linalg.norm import matrix_norm, norm, vector_norm
 from adcore_ops.linalg.singular import pinv, svd, svdvals
 from adcore_ops.linalg.solve import det, inv, slogdet, solve
-from adcore_ops.matmul import cross, diagonal, np_matmul, outer, tensordot, trace
+from adcore_ops.matmul import cross, np_matmul, outer, tensordot
 from adcore_ops.reduce import NOTHING
 from adcore_ops.shape import axis_of, lifted, np_reshape, np_transpose, transpose
 
