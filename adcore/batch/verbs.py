@@ -10,7 +10,7 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from adcore.batch.report import Failure, first_failures, write_report
 from adcore.batch.shards import Store
 from adcore.errors import BatchError, ConfigError, StorageError
 from adcore.executor import Setup, find_executor
+from adcore.plugins import loader
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,9 @@ def run(
         return resume(job, workers=workers, executor=executor, verify=verify, progress=progress)
     file = read_job(job)
     file = replace(file, limits=_changed(file.limits, workers, executor))
-    find_executor(file.limits.executor)  # an unknown name is told before anything is made
     source = source_hash(file)
+    _load_plugins(file.plugins)
+    find_executor(file.limits.executor)  # an unknown name is told before anything is made
     place = _place(file, source) if out is None else Path(out).resolve()
     notes = Notes(progress or Silent())
     with _locked(place):
@@ -305,4 +307,11 @@ def _existing(place: Path) -> Iterator[Job]:
     """A job that is there, locked."""
     directory.load(place)
     with lock(place):
-        yield directory.load(place)
+        known = directory.load(place)
+        _load_plugins(place / file for file in known.plugins)
+        yield known
+
+
+def _load_plugins(files: Iterable[Path]) -> None:
+    for file in files:
+        loader().load_file(str(file))

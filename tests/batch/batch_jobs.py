@@ -1,19 +1,28 @@
 """Jobs for tests: one item per number of `chaos`, what it must give, and looking at processes and files."""
 
 import csv
+import subprocess
+import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+import adcore as ad
 from adcore.batch import verbs
 from adcore.errors import BatchError
+from adcore.registry import registry
 from adcore.serialize.shard import read
+
+CHAOS = Path(__file__).with_name("chaos.py")
 
 JOB = """
 [job]
 graph = "model.adg"
 out = "runs"
 workers = {workers}
+executor = "{executor}"
 backoff_seconds = 0.01
 {job}
 [items]
@@ -23,11 +32,47 @@ tag = "name"
 """
 
 
-def items(bench, whats, job="", seconds=0.0, workers=1):
+@dataclass(frozen=True)
+class Bench:
+    """A folder with a graph file, and a way to run jobs in it, here or in a process of its own."""
+
+    folder: Path
+
+    def job(self, text: str, name: str = "job.toml", seconds: float = 0.0) -> Path:
+        """A job file beside `model.adg`: sum(sin(x)**2) of x: float64[3], after doing what `what` says."""
+        act = registry().ops["chaos::act"]
+        graph = ad.trace(
+            lambda what, x: np.sum(np.sin(act(what, x, seconds=seconds, folder=str(self.folder))) ** 2),
+            np.int64(0), np.zeros(3),
+        )  # fmt: skip
+        graph.save(self.folder / "model.adg")
+        path = self.folder / name
+        path.write_text(f'{text}\n[plugins]\nlocal = ["{CHAOS}"]\n')
+        return path
+
+    def script(self, body: str) -> list[str]:
+        """A command that runs a line of Python with the driver's modules at hand."""
+        lines = [
+            "import sys",
+            f"sys.path[:0] = {sys.path!r}",
+            "from adcore.batch import verbs",
+            "from adcore.errors import AdcoreError",
+            body,
+        ]
+        return [sys.executable, "-c", "\n".join(lines)]
+
+    def driver(self, body: str, **options: object) -> "subprocess.Popen[bytes]":
+        """A process that runs `body`, usually a verb."""
+        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+            self.script(body), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+        )
+
+
+def items(bench, whats, job="", seconds=0.0, workers=1, executor="local"):
     """A job with one item per entry of `whats`; item n has x = [n, n + 0.5, 1]."""
     lines = ["name,what,a,b,c", *(f"item {n},{what},{n},{n + 0.5},1" for n, what in enumerate(whats))]
     (bench.folder / "items.csv").write_text("\n".join(lines))
-    return bench.job(JOB.format(job=job, workers=workers), seconds=seconds)
+    return bench.job(JOB.format(job=job, workers=workers, executor=executor), seconds=seconds)
 
 
 def expected(n):

@@ -1,4 +1,4 @@
-"""A plugin whose one op works, fails, kills its process, hangs or eats memory, as its first input says.
+"""A plugin: an op that works, fails, kills its process, hangs or eats memory, as its first input says; an executor.
 
 It stands in real graph files, so that jobs meet what a night's work meets.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adcore.extend import FLOAT, STR, Rule, op
+from adcore.extend import FLOAT, STR, Executor, Outcome, Rule, hookimpl, op, run_chunk
 
 WORK, RAISE, KILL, HANG, FLAKY, EAT, EXIT = range(7)
 
@@ -42,3 +42,28 @@ def act(what, x, *, seconds, folder):
         if tries < 2:
             raise OSError(f"try {tries + 1}")
     return x.copy()
+
+
+class Here(Executor):
+    """Runs chunks in the driver's own process: what a plugin's executor may look like, and quick to start."""
+
+    name = "here"
+
+    def __init__(self, setup):
+        self.setup, self.slots, self.waiting = setup, 1, []
+
+    def submit(self, chunk):
+        self.waiting.append(chunk)
+
+    def wait(self, seconds):
+        done = [Outcome(chunk, run_chunk(self.setup, chunk)) for chunk in self.waiting]
+        self.waiting = []
+        return done
+
+    def close(self):
+        pass
+
+
+@hookimpl
+def adcore_register_executors():
+    return {"here": Here}

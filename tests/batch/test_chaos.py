@@ -14,7 +14,7 @@ from batch_jobs import check_results, children, items, shard_items
 from adcore.batch import verbs
 from adcore.errors import StorageError
 
-FEW_OR_MANY = [4, pytest.param(100, marks=pytest.mark.slow)]
+FEW_OR_MANY = [3, pytest.param(100, marks=pytest.mark.slow)]
 
 
 def held(place):
@@ -82,7 +82,7 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_driver_killed_between_two_steps_is_resumed(bench, moment):
     module, name, call = MOMENTS[moment]
-    path = items(bench, [0] * 12, "chunk_seconds = 0.001", seconds=0.001)
+    path = items(bench, [0] * 12, "chunk_seconds = 0.001", seconds=0.001, executor="here")
     place = bench.folder / "runs"
     body = (
         f"import os, signal, {module}\n"
@@ -111,7 +111,7 @@ def test_a_driver_killed_between_two_steps_is_resumed(bench, moment):
 
 def test_a_full_disk_stops_the_job_and_resume_finishes_it(bench):
     """RLIMIT_FSIZE stands for the disk: no file may grow over 120 KB, which the journal soon does."""
-    path = items(bench, [0] * 500, "chunk_seconds = 0.05", seconds=0.001)
+    path = items(bench, [0] * 500, "chunk_seconds = 0.05", seconds=0.001, executor="here")
     body = (
         "try:\n    verbs.run('job.toml', verify=False)\n"
         "except AdcoreError as error:\n    print(type(error).__name__, error)"
@@ -138,7 +138,7 @@ def test_a_real_full_disk(bench):
     if mounted.returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        path = items(bench, [0] * 1500, "chunk_seconds = 0.01")
+        path = items(bench, [0] * 1500, "chunk_seconds = 0.01", executor="here")
         with pytest.raises(StorageError, match="free space"):
             verbs.run(path)
         subprocess.run(["mount", "-o", "remount,size=20m", str(small)], check=True)

@@ -23,13 +23,13 @@ def run(capsys):
 
 def test_a_job_from_run_to_export(bench, run, monkeypatch):
     monkeypatch.chdir(bench.folder)
-    items(bench, [0, 1, 0])
+    items(bench, [0, 1, 0], executor="here")
     code, out, err = run("run", "job.toml")
     assert code == SOME_FAILED
     lines = out.splitlines()
     assert lines[0].startswith("2 done, 1 failed in ") and lines[0].endswith("; report: runs/report.csv")
     assert lines[1] == "  item 1: ValueError: x is 1"
-    assert lines[2].startswith("      while running chaos::act at conftest.py:")
+    assert lines[2].startswith("      while running chaos::act at batch_jobs.py:")
     assert lines[3:] == ["    with what = 1, x = [1.0, 1.5, 1.0]"]
     *progress, hint = err.splitlines()
     assert json.loads(progress[-1])["failed"] == 1

@@ -17,6 +17,7 @@ graph = "model.adg"
 out = "{out}"
 reuse = []
 workers = 3
+executor = "here"
 memory = {memory}
 [strategy]
 name = "{strategy}"

@@ -132,7 +132,7 @@ DATA_MISTAKES = [
     ),
     (
         GOOD.replace('out = "runs"', 'out = "runs"\nexecutor = "dusk"'),
-        "there is no executor 'dusk'\n  [job] executor\n  did you mean 'dask'? allowed: dask, futures, local",
+        "there is no executor 'dusk'\n  [job] executor\n  did you mean 'dask'? allowed: dask, futures, here, local",
     ),
     (
         GOOD.replace('out = "runs"', 'out = "{strategies}"'),
@@ -163,7 +163,7 @@ def test_a_sweep_is_every_strategy_times_every_grid_point_times_every_draw(bench
         '[sweep]\nstrategy = ["reverse", "tight"]\nmemory = ["1 MiB", "2 MiB"]\ncount = 3\nseed = 5\n'
         "grid = { what = [0, 0] }\nrandom = { x = { uniform = [0.0, 2.0] } }\n"
     )
-    summary = verbs.run(path)
+    summary = verbs.run(path, executor="here")
     found = lines(summary.place)
     assert len(found) == 2 * 2 * 2 * 3
     assert [line["group"] for line in found] == [f"g{n // 6}" for n in range(24)]
@@ -183,7 +183,7 @@ def test_rows_of_an_npz_are_items_and_large_ones_stay_in_their_table(bench, monk
     xs = np.linspace(0, 1, 21).reshape(7, 3)
     np.savez(bench.folder / "items.npz", x=xs, other=np.zeros(3))
     path = bench.job('[job]\ngraph = "model.adg"\nout = "runs"\n[inputs]\nwhat = 0\n[items]\ntable = "items.npz"\n')
-    place = verbs.run(path).place
+    place = verbs.run(path, executor="here").place
     assert [line["inputs"] for line in lines(place)] == [{"x": {"row": n}} for n in range(7)]
     with verbs.results(place) as found:
         np.testing.assert_array_equal(found.array("x_bar"), 2 * np.sin(xs) * np.cos(xs))
@@ -201,12 +201,12 @@ def test_a_bad_row_in_a_table_of_items_is_told_with_its_number(bench):
         '[items]\ntable = "items.csv"\ncolumns = { x = ["a", "b", "c"] }\n'
     )
     with pytest.raises(ConfigError) as caught:
-        verbs.run(path)
+        verbs.run(path, executor="here")
     assert str(caught.value) == (
         f"\"two\" is not a number\n  row 2, column 'b' of {bench.folder / 'items.csv'}\n  write a number"
     )
     (bench.folder / "items.csv").write_text("a,b,c\n1,2,3\n1,2,4\n")
-    assert verbs.run(path).counts["done"] == 2
+    assert verbs.run(path, executor="here").counts["done"] == 2
 
 
 def test_where_a_job_lies_does_not_change_it_but_what_is_in_its_files_does(bench, monkeypatch):

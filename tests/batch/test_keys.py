@@ -18,6 +18,7 @@ JOB = """
 graph = "model.adg"
 out = "runs/{hash}"
 request = "value_and_grad"
+executor = "here"
 wrt = ["x"]
 [strategy]
 name = "reverse"
@@ -142,5 +143,5 @@ def test_an_item_may_name_its_profile(folder):
     with pytest.raises(StrategyError) as caught:
         verbs.run(folder / "job.toml")
     assert str(caught.value).startswith(
-        f"no strategy is called 'tight'\n  [items] profile in {folder / 'job.toml'}:14\n  allowed: "
+        f"no strategy is called 'tight'\n  [items] profile in {folder / 'job.toml'}:15\n  allowed: "
     )

@@ -13,7 +13,7 @@ from adcore.errors import BatchError, StorageError
 
 
 def test_a_result_without_a_row_is_adopted_and_a_row_without_a_result_is_redone(bench):
-    path = items(bench, [0] * 30, "chunk_seconds = 0.001")
+    path = items(bench, [0] * 30, "chunk_seconds = 0.001", executor="here")
     place = verbs.run(path).place
     shards = sorted(os.listdir(place / "results"))
     first, second = shards[:2]
@@ -39,7 +39,7 @@ def test_a_result_without_a_row_is_adopted_and_a_row_without_a_result_is_redone(
 
 @pytest.mark.parametrize("damage", ["bytes", "gone", "truncated", "rows"])
 def test_a_damaged_journal_is_made_again_from_manifest_and_results(bench, damage):
-    path = items(bench, [0] * 50 + [chaos.RAISE])
+    path = items(bench, [0] * 50 + [chaos.RAISE], executor="here")
     place = verbs.run(path).place
     journal = place / "journal.sqlite"
     before = {name: (place / "results" / name).read_bytes() for name in os.listdir(place / "results")}
@@ -63,7 +63,7 @@ def test_a_damaged_journal_is_made_again_from_manifest_and_results(bench, damage
 
 
 def test_a_damaged_result_is_found_set_aside_and_redone(bench):
-    path = items(bench, [0] * 50)
+    path = items(bench, [0] * 50, executor="here")
     place = verbs.run(path).place
     name = sorted(os.listdir(place / "results"))[0]
     count = len(shard_items(place, name))
@@ -77,7 +77,7 @@ def test_a_damaged_result_is_found_set_aside_and_redone(bench):
 
 
 def test_journal_and_manifest_both_damaged_end_in_an_error_and_the_job_file_brings_it_back(bench):
-    path = items(bench, [0] * 20)
+    path = items(bench, [0] * 20, executor="here")
     place = verbs.run(path).place
     (place / "journal.sqlite").write_bytes(b"no")
     manifest = place / "manifest.jsonl"
@@ -94,7 +94,7 @@ def test_journal_and_manifest_both_damaged_end_in_an_error_and_the_job_file_brin
 
 
 def test_results_of_different_machines_are_told(bench):
-    path = items(bench, [0] * 3, "chunk_seconds = 0.001")
+    path = items(bench, [0] * 3, "chunk_seconds = 0.001", executor="here")
     first = verbs.run(path)
     with sqlite3.connect(first.place / "journal.sqlite") as db:
         db.execute("UPDATE shards SET machine = 'an older one' WHERE shard = 1")
@@ -111,7 +111,7 @@ def test_a_read_only_directory_stops_the_job_and_a_writable_one_goes_on(bench):
     if mounted.returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        path = items(bench, [0] * 3)
+        path = items(bench, [0] * 3, executor="here")
         verbs.run(path)
         (place / "results" / os.listdir(place / "results")[0]).unlink()
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)

@@ -14,7 +14,7 @@ JOB = """
 [job]
 graph = "model.adg"
 out = "runs"
-workers = 1
+executor = "here"
 request = "grad"
 wrt = ["x"]
 [items]

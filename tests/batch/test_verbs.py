@@ -74,17 +74,17 @@ def test_cancel_stops_a_running_job_from_elsewhere(bench):
 
 
 def test_another_job_takes_over_the_results_it_shares(bench):
-    first = verbs.run(items(bench, [0] * 10)).place
+    first = verbs.run(items(bench, [0] * 10, executor="here")).place
     shutil.move(first, bench.folder / "before")
-    path = items(bench, [0] * 15, 'reuse = ["before"]')
+    path = items(bench, [0] * 15, 'reuse = ["before"]', executor="here")
     summary = verbs.run(path)
     assert summary.messages == ("10 items have results in other jobs: taken from there",)
     check_results(summary.place, range(15))
 
 
 def test_a_directory_that_holds_another_job_is_refused(bench):
-    verbs.run(items(bench, [0] * 3))
-    path = items(bench, [0] * 4)
+    verbs.run(items(bench, [0] * 3, executor="here"))
+    path = items(bench, [0] * 4, executor="here")
     with pytest.raises(ConfigError) as caught:
         verbs.run(path)
     assert str(caught.value) == (
@@ -95,7 +95,7 @@ def test_a_directory_that_holds_another_job_is_refused(bench):
 
 
 def test_a_job_directory_can_be_moved_and_resumed_without_anything_else(bench):
-    path = items(bench, [0] * 5 + [chaos.RAISE], "retries = 0")
+    path = items(bench, [0] * 5 + [chaos.RAISE], "retries = 0", executor="here")
     place = verbs.run(path).place
     moved = bench.folder / "elsewhere"
     shutil.move(place, moved)
