@@ -6,8 +6,9 @@ One line tests a whole package, one test per op and law, from the samples that o
 
     test_acme = laws("acme")
 
-`check_op` is the same for one op, `check_grads` for a function, `check_strategy` for a strategy. Each
-returns None, or raises `LawError` that says which law, at which sample, with the numbers.
+`check_op` is the same for one op, `check_grads` for a function, `check_adjoint` for one with ODEs in it,
+`check_strategy` for a strategy. Each passes, or raises `LawError` that says which law, at which sample, with the
+numbers.
 
 >>> from adcore.testing import check_op
 >>> import numpy as np
@@ -21,8 +22,19 @@ returns None, or raises `LawError` that says which law, at which sample, with th
 
 from adcore.errors import LawError
 from adcore.samples import Sample
+from adcore.testing.adjoint import AdjointReport, check_adjoint
 from adcore.testing.function import check_grads
 from adcore.testing.op import LAWS, check_op, laws
 from adcore.testing.strategy import check_strategy
 
-__all__ = ["LAWS", "LawError", "Sample", "check_grads", "check_op", "check_strategy", "laws"]
+__all__ = [
+    "LAWS",
+    "AdjointReport",
+    "LawError",
+    "Sample",
+    "check_adjoint",
+    "check_grads",
+    "check_op",
+    "check_strategy",
+    "laws",
+]
