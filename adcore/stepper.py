@@ -82,15 +82,14 @@ class Tableau(Stepper):
         return y1, tuple(h * combine(e, ks) for e in self.errors), np.stack(ks), np.bool_(True)
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
-        """The interpolant of the method."""
+        """The interpolant of the method, as a polynomial in theta whose coefficients do not depend on it."""
         ks = [stages[i] for i in range(len(self.a))]
         for row, c in self.more:
             ks.append(f(t + c * h, y + h * combine(row, ks)))
-        first, *rest = [theta * polynomial(p, theta) * k for p, k in zip(self.dense_weights, ks, strict=True) if any(p)]
-        return y + h * sum(rest, first)
+        return y + h * theta * polynomial([combine(p, ks) for p in zip(*self.dense_weights, strict=True)], theta)
 
 
-def polynomial(coefficients: Sequence[float], x: Any) -> Any:
+def polynomial(coefficients: Sequence[Any], x: Any) -> Any:
     """c_0 + c_1 x + ... by Horner's rule."""
     value: Any = coefficients[-1]
     for c in reversed(coefficients[:-1]):

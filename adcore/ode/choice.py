@@ -8,8 +8,8 @@ from typing import Any
 
 from adcore.graph import Node
 
-CROSSOVER = 12
-"""As many tangents, carried together along the mesh, take the time of one pass backwards (measured, docs/ode.md)."""
+CROSSOVER = 10
+"""Up to as many, tangents carried together along the mesh take little more time than one pass backwards."""
 
 
 def forward_or_discrete(inputs: int) -> tuple[str, str]:
@@ -18,9 +18,9 @@ def forward_or_discrete(inputs: int) -> tuple[str, str]:
     inputs: how many numbers it is differentiated with respect to, states and parameters.
 
     >>> forward_or_discrete(6)
-    ('forward', 'forward for 6 inputs, at most 12: their tangents go along the mesh, and nothing is kept')
+    ('forward', 'forward for 6 inputs, at most 10: their tangents go along the mesh, and nothing is kept')
     >>> forward_or_discrete(100)
-    ('discrete', 'discrete for 100 inputs, more than 12: the mesh is gone back step by step')
+    ('discrete', 'discrete for 100 inputs, more than 10: the mesh is gone back step by step')
     """
     count = "1 input" if inputs == 1 else f"{inputs:,} inputs"
     if inputs <= CROSSOVER:

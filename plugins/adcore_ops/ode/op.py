@@ -96,15 +96,15 @@ class _Kernel:
         self.step_types = [v.type for v in p["step"].outputs]
         self.y_type = p["rhs"].inputs[1].type
         self.real = p["rhs"].inputs[0].type.dtype
+        self.axes = [lane_axes(bits, p["lanes"]) for bits in p["batched"]]
 
     def __call__(self, *args: Any) -> None:
         n = len(self.p["rhs"].inputs) - 2 + len(INPUTS)
         inputs, out = args[:n], Results(*args[n:])
         lanes, meshes = self.p["lanes"], []
-        axes = [lane_axes(bits, lanes) for bits in self.p["batched"]]
         names = [name for name in Results.__dataclass_fields__ if name != "mesh"]
         for index in np.ndindex(*lanes):
-            own = [x[(*(index[i] for i in a), ...)] for x, a in zip(inputs, axes, strict=True)]
+            own = [x[(*(index[i] for i in a), ...)] for x, a in zip(inputs, self.axes, strict=True)]
             part = Results(*(getattr(out, name)[(*index, ...)] for name in names), None)
             meshes.append(self.one(own, part))
             part.steps[...] = len(meshes[-1])
