@@ -115,12 +115,14 @@ class Integration:
         if not _ordered(steps, self.direction) or not _ordered([self.t, *self.t_eval, self.points[-1]], self.direction):
             self.status = Status.TIMES_OUT_OF_ORDER
             return
-        f = self.parts.rhs(self.t, self.y)
-        self.evaluations += 1
-        if not np.all(np.isfinite(f)):
-            self.fail(Status.NOT_FINITE, f)
-            return
-        self.h = self.rules.first_step or self.choose_first_step(f)
+        self.h = self.rules.first_step
+        if not self.h and not self.rules.fixed:
+            f = self.parts.rhs(self.t, self.y)
+            self.evaluations += 1
+            if not np.all(np.isfinite(f)):
+                self.fail(Status.NOT_FINITE, f)
+                return
+            self.h = self.choose_first_step(f)
         self.signs = [self.armed(e) for e in range(len(self.parts.events))]
         for segment, end in enumerate(self.points):
             if not self.segment(segment, end):
