@@ -73,7 +73,9 @@ def _refusal(ways: Ways, memory: int) -> BudgetError:
     known = "the exact minimum" if least.proven else "the least that is known"
     return BudgetError(
         f"no plan of {ways.graph.name} fits in {memory} bytes: {least.way.nbytes} are needed, {known}",
-        f"{least.node.op} binds them, at {least.node.source or 'source unknown'}",
+        f"{least.node.op} binds them, at {least.node.source or 'source unknown'}"
+        if least.node
+        else "inputs and outputs",
         f"give memory={least.way.nbytes} or more",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adcore.registry import registry
 from adcore.testing import laws
 
-OPS = tuple(registry().ops.values())
+OPS = tuple(op for name, op in registry().ops.items() if registry().origins["ops", name].distribution == "adcore")
 
 test_op = laws(OPS)
 

@@ -1,5 +1,6 @@
 """Methods of solve_ivp: each against the 20-digit references and against the others; what they refuse."""
 
+import os
 import re
 import subprocess
 import sys
@@ -240,7 +241,8 @@ def test_a_saved_graph_is_differentiated_by_config_where_its_source_is_not_known
     ad.trace(loss, Y0, K).save(tmp_path / "loss.adg")
     methods = ["discrete", "forward", "gauss", "interpolating", "backsolve"]
     args = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "loss.adg"), *methods]
-    done = subprocess.run(args, capture_output=True, text=True, check=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(args, capture_output=True, text=True, check=True, env=env)
     for method, line in zip(methods, done.stdout.splitlines(), strict=True):
         here = np.append(*gradient_by(method)(loss, [0, 1])(Y0, K))
         assert [float.fromhex(x) for x in line.split()] == here.tolist()

@@ -183,7 +183,7 @@ def test_initial_value_problems_are_chosen_by_their_inputs():
 
     choice = picked(f, np.ones(2), 0.5)
     assert choice.settings["methods"] == {"core::solve_ivp": "auto"}
-    assert "; initial-value problems forward for 3 inputs, at most 12" in choice.reason
+    assert "; initial-value problems forward for 3 inputs, at most 10" in choice.reason
     asked = {"strategy": {"methods": {"core::solve_ivp": "gauss"}}}
     assert picked(f, np.ones(2), 0.5, config=asked).settings["methods"] == {"core::solve_ivp": "gauss"}
     found = ad.grad(f, wrt=[0, 1], strategy="auto")(np.ones(2), 0.5)

@@ -55,10 +55,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Least:
-    """The leanest way that is known, the node that binds there, and whether none can be leaner."""
+    """The leanest way that is known, the node that binds there (None where none runs), and whether none can be leaner."""
 
     way: Way
-    node: Node
+    node: Node | None
     proven: bool
 
 
@@ -117,8 +117,8 @@ class Ways:
         entry = self._pool.lean()
         way = self._lower(entry, dict.fromkeys(range(len(self._choices)), 0), None)
         occupied = sweep(self._pool.core, entry.runs).bytes
-        where = occupied.index(max(occupied)) if occupied else 0
-        node = self.graph.nodes[self._pool.core.names[entry.runs[where]]]
+        binding = entry.runs[occupied.index(max(occupied))] if occupied else None
+        node = None if binding is None else self.graph.nodes[self._pool.core.names[binding]]
         leanest = self.sheet.base + self._pool.core.base + entry.peak
         proven = self._pool.proven and way.nbytes <= leanest and all(choice.pair for choice in self._choices)
         return Least(way, node, proven)
