@@ -55,7 +55,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Least:
-    """The leanest way that is known, the node that binds there (None where none runs), and whether none can be leaner."""
+    """The leanest way that is known, the node that binds there, if any runs, and whether none can be leaner."""
 
     way: Way
     node: Node | None
