@@ -76,7 +76,7 @@ class _Page(HTMLParser):
         given = dict(attributes)
         if "item" in (given.get("class") or "").split():
             self.items.append(given["id"])
-        if given.get("class") == "line":
+        if "line" in (given.get("class") or "").split():
             self.lines.append((given["data-from"], given["data-to"]))
         if tag not in ("meta", "input"):
             self.stack.append(tag)
@@ -161,6 +161,16 @@ def test_boxes_never_overlap_and_lines_run_down_from_box_to_box(net):
         ys = [y for _, y in points]
         assert ys == sorted(ys) and ys[0] == pytest.approx(spans[i][3]) and ys[-1] == pytest.approx(spans[j][1])
         assert spans[i][0] <= points[0][0] <= spans[i][2] and spans[j][0] <= points[-1][0] <= spans[j][2]
+
+
+def test_a_drawing_with_very_many_long_lines_is_made_in_time_with_the_longest_straight():
+    n = 600
+    boxes = [Box(20, 10)] * (2 * n)
+    chain = [(i, i + 1) for i in range(2 * n - 1)]
+    back = [(i, 2 * n - 1 - i) for i in range(n - 1)]  # as of a gradient: what is made first is used last
+    found = drawing(boxes, chain + back)
+    straight = [len(points) == 2 for points in found.lines[len(chain) :]]
+    assert straight[0] and not straight[-1] and straight == sorted(straight, reverse=True)
 
 
 def test_large_sub_graphs_are_views_and_small_ones_stand_inside_their_box():

@@ -16,6 +16,9 @@ from itertools import pairwise
 GAP_X, GAP_Y, WAY = 18.0, 34.0, 9.0
 """Between boxes side by side, between layers, and beside a line that passes a layer."""
 
+MOST_WAYS = 20_000
+"""Waypoints of a drawing. Where lines pass more layers than that in all, the longest go straight down."""
+
 SWEEPS = 24
 Point = tuple[float, float]
 
@@ -76,6 +79,20 @@ def _ranks(n: int, lines: Sequence[tuple[int, int]], last: Sequence[int]) -> lis
     return [r - low for r in ranks]
 
 
+def _longest(ranks: list[int], lines: Sequence[tuple[int, int]]) -> int:
+    """How many layers a line may go down through waypoints, so that there are not too many of them."""
+    spans: dict[int, int] = {}
+    for a, b in lines:
+        spans[a] = max(spans.get(a, 1), ranks[b] - ranks[a])
+    total, longest = 0, 1
+    for span in sorted(spans.values()):
+        total += span - 1
+        if total > MOST_WAYS:
+            return longest
+        longest = span
+    return longest
+
+
 class _Net:
     """Boxes and waypoints in layers. A waypoint stands for one value in one layer that it passes."""
 
@@ -84,11 +101,12 @@ class _Net:
         self.rank = list(ranks)
         self.width = [b.width for b in boxes]
         way: dict[tuple[int, int], int] = {}
+        longest = _longest(ranks, lines)
         self.routes: list[list[int]] = []
         links: dict[tuple[int, int], None] = {}
         for a, b in lines:
             route = [a]
-            for r in range(ranks[a] + 1, ranks[b]):
+            for r in range(ranks[a] + 1, ranks[b]) if ranks[b] - ranks[a] <= longest else ():
                 if (a, r) not in way:
                     way[a, r] = len(self.rank)
                     self.rank.append(r)
@@ -96,7 +114,8 @@ class _Net:
                 route.append(way[a, r])
             route.append(b)
             self.routes.append(route)
-            links |= dict.fromkeys(pairwise(route))
+            if len(route) > 2 or ranks[b] - ranks[a] == 1:
+                links |= dict.fromkeys(pairwise(route))
         self.above: list[list[int]] = [[] for _ in self.rank]
         self.below: list[list[int]] = [[] for _ in self.rank]
         for a, b in links:

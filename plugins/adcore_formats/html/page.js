@@ -138,7 +138,9 @@ function choose(id) {
   }
   panel.replaceChildren();
   if (id === null) {
-    panel.append(word("h2", data.name), table(data.facts));
+    const far = document.querySelectorAll(".line.far").length;
+    const more = far ? [["long lines", `${far}, drawn when a box at their end is chosen`]] : [];
+    panel.append(word("h2", data.name), table([...data.facts, ...more]));
   } else {
     items.get(id).classList.add("chosen");
     const d = data.items[id], rows = [];

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Graph, Node, Value, bodies, find_op, numbering
-from adcore_formats.html.layers import Box, Point, drawing
+from adcore_formats.html.layers import GAP_Y, Box, Point, drawing
 from adcore_formats.words import Values, number, params, short, size
 
 CHARACTER, LINE, PAD = 6.7, 15.0, 8.0
@@ -230,7 +230,8 @@ def _line(a: str, b: str, points: tuple[Point, ...], type: str) -> str:
         path += f"L{px:.1f} {py:.1f}" if px == x else f"C{x:.1f} {bend:.1f} {px:.1f} {bend:.1f} {px:.1f} {py:.1f}"
         x, y = px, py
     title = f"<title>{_text(type)}</title>"
-    return f'<path class="line" data-from="{_text(a)}" data-to="{_text(b)}" d="{path}">{title}</path>'
+    far = " far" if len(rest) == 1 and rest[0][1] - points[0][1] > 2 * GAP_Y else ""
+    return f'<path class="line{far}" data-from="{_text(a)}" data-to="{_text(b)}" d="{path}">{title}</path>'
 
 
 def _text(text: str) -> str:
