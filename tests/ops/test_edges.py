@@ -57,3 +57,32 @@ def test_small_arrays_give_what_numpy_gives(shape: tuple[int, ...]) -> None:
             assert [(y.dtype, y.shape) for y in found] == [(w.dtype, w.shape) for w in wanted], name
             for y, w in zip(found, wanted, strict=True):
                 np.testing.assert_allclose(y, w, rtol=1e-14, err_msg=name)
+
+
+def by_rows(x: Any) -> Any:
+    y = np.zeros_like(x)
+    y[[0, 0]] = x[:2]
+    return np.sum(y * [3.0, 5.0, 7.0])
+
+
+CHOICES: dict[str, tuple[Any, list[float], list[float]]] = {
+    "maximum.accumulate of equals": (lambda x: np.maximum.accumulate(x)[2], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]),
+    "minimum.accumulate of equals": (lambda x: np.minimum.accumulate(x)[-1], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]),
+    "a position that comes twice": (by_rows, [1.0, 2.0, 3.0], [0.0, 3.0, 0.0]),
+    "prod with one zero": (np.prod, [2.0, 0.0, 3.0], [0.0, 6.0, 0.0]),
+    "prod with two zeros": (np.prod, [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]),
+    "cumprod with a zero": (lambda x: np.sum(np.cumprod(x)), [2.0, 0.0, 3.0], [1.0, 8.0, 0.0]),
+    "std of equals": (np.std, [2.0, 2.0, 2.0], [0.0, 0.0, 0.0]),
+    "interp at knots": (lambda x: np.sum(np.interp(x, [0, 1, 3], [0, 2, 3])), [0.0, 1.0, 3.0], [2.0, 0.5, 0.5]),
+    "sort of equals": (lambda x: np.sum(np.sort(x) * [1.0, 10.0, 100.0]), [1.0, 1.0, 0.0], [10.0, 100.0, 1.0]),
+    "median of equals": (np.median, [1.0, 1.0, 1.0], [0.0, 1.0, 0.0]),
+    "clip at a bound": (lambda x: np.sum(np.clip(x, 0.0, 1.0)), [0.0, 0.5, 1.0], [0.5, 1.0, 0.5]),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_where_mathematics_leaves_a_choice_the_derivative_is_the_documented_one(name: str) -> None:
+    f, x, wanted = CHOICES[name]
+    np.testing.assert_array_equal(ad.grad(f)(np.array(x)), wanted)
+    forward = [ad.jvp(f, (np.array(x),), (e,))[1] for e in np.eye(3)]
+    np.testing.assert_array_equal(forward, wanted)
