@@ -38,12 +38,14 @@ class _Plain(Strategy):
 
 
 def check_strategy(
-    strategy: str | type[Strategy] | Strategy, kinds: Iterable[str] = KINDS, programs: Iterable[Program] = PROGRAMS
-) -> None:
+    strategy: str | type[Strategy] | Strategy, kinds: Iterable[str] = KINDS, programs: Iterable[Program] = PROGRAMS,
+    budgets: Iterable[str | int | None] = (None, "75%"),
+) -> None:  # fmt: skip
     """None, if the strategy obeys the laws of strategies on a small zoo of programs.
 
     signature: every kind has the names, types and trees that plain transforms give. values: and their
-    numbers. plans: what it schedules obeys the law of plans, and gives the bits of the default plan.
+    numbers. plans: what it schedules within each budget (of memory) obeys the law of plans and gives the
+    bits of the default plan; it may raise BudgetError.
     Raises: LawError at the first law that does not hold, with program, kind and numbers.
 
     >>> check_strategy("reverse", kinds=["vjp"])
@@ -55,7 +57,7 @@ def check_strategy(
         for kind in kinds:
             if program.scalar or kind not in SCALAR_KINDS:
                 where = f"strategy {found.name}, program {program.name!r}, kind {kind}"
-                check_one(found, graph, kind, leaves, where)
+                check_one(found, graph, kind, leaves, where, budgets)
 
 
 def _strategy(strategy: str | type[Strategy] | Strategy) -> Strategy:
@@ -68,7 +70,9 @@ def _strategy(strategy: str | type[Strategy] | Strategy) -> Strategy:
     return make_strategy(strategy)
 
 
-def check_one(strategy: Strategy, graph: Graph, kind: str, leaves: Sequence[Any], where: str) -> None:
+def check_one(
+    strategy: Strategy, graph: Graph, kind: str, leaves: Sequence[Any], where: str, budgets: Iterable[str | int | None]
+) -> None:
     """The laws of strategies for one graph and kind, at these inputs."""
     chosen = select_inputs(graph, None)
     request = Request(kind, chosen.positions, select_outputs(graph, None))
@@ -81,7 +85,7 @@ def check_one(strategy: Strategy, graph: Graph, kind: str, leaves: Sequence[Any]
     backend = find_backend()
     ys = backend.compile(default_plan(found)).all(*arrays)
     _same_values(ys, backend.compile(default_plan(wanted)).all(*arrays), found, where)
-    for budget in (Budget(), Budget.of("75%")):
+    for budget in map(Budget.of, budgets):
         try:
             plan = strategy.schedule(found, budget)
         except BudgetError:

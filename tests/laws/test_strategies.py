@@ -7,6 +7,7 @@ from zoo import MIXED, ZOO, Program
 
 from adcore.compose import KINDS
 from adcore.registry import registry
+from adcore.strategy import Strategy, make_strategy
 from adcore.testing import check_strategy
 from adcore.testing.programs import Program as Given
 
@@ -14,14 +15,20 @@ STRATEGIES = tuple(registry().strategies)
 PROGRAMS = [*ZOO, *MIXED]
 
 
+def quick(name: str) -> Strategy:
+    """The strategy, told to search for plans as little as it can."""
+    options = registry().strategies[name].Options.__dataclass_fields__
+    return make_strategy(name, {"effort": "quick"} if "effort" in options else {})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_strategy(name: str, kind: str) -> None:
-    check_strategy(name, [kind])
+    check_strategy(quick(name), [kind], budgets=(None, "75%") if kind == "vjp" else (None,))
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=repr)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_strategy_on_the_zoo(name: str, program: Program) -> None:
     given = Given(program.name, program.f, program.args, False, program.kwargs)
-    check_strategy(name, ["jvp", "vjp"], [given])
+    check_strategy(quick(name), ["jvp", "vjp"], [given], budgets=(None,))
