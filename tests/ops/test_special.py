@@ -37,8 +37,9 @@ def lower_gamma(a: Any, x: Any) -> Any:
 
 # name: f of one argument, the same by mpmath, points
 ROWS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], list[float]]] = {
-    "expit": (sp.expit, lambda x: 1 / (1 + mp.exp(-x)), [40.0, -40.0, 3.0, 100.0, -700.0]),
-    "log_expit": (sp.log_expit, lambda x: -mp.log1p(mp.exp(-x)), [40.0, -40.0, 100.0]),
+    "expit": (sp.expit, lambda x: 1 / (1 + mp.exp(-x)), [40.0, -40.0, 1e-9, 3.0, 100.0, -700.0]),
+    "log_expit": (sp.log_expit, lambda x: -mp.log1p(mp.exp(-x)), [40.0, -40.0, 1e-9, 100.0]),
+    "pseudo_huber": (lambda r: sp.pseudo_huber(1.0, r), lambda r: mp.sqrt(1 + r * r) - 1, [1e-9, 1.0, 1e8]),
     "erf": (sp.erf, mp.erf, [0.3, -3.0, 5.0]),
     "erfc": (sp.erfc, mp.erfc, [0.3, 3.0, 25.0]),
     "erfcx": (sp.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), [0.0, 1.9, 2.1, 30.0, 1e4, 1e8, -3.0]),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Op, along
+from adcore_ops.accurate import cosine
 from adcore_ops.special.row import ANY, POSITIVE, row, sp
 
 
@@ -72,7 +73,7 @@ OPS: list[Op] = [
         "huber", lambda y, d, r: np.maximum(np.abs(r) - d, 0.0), lambda y, d, r: np.minimum(np.maximum(r, -d), d),
         ranges=((2.1, 3.0), ANY),
     ),
-    row("pseudo_huber", _pseudo_huber_delta, lambda y, d, r: r / _root(d, r), ranges=(POSITIVE, ANY)),
+    row("pseudo_huber", _pseudo_huber_delta, lambda y, d, r: d * cosine(r, d), ranges=(POSITIVE, ANY)),
     row("exprel", lambda y, x: sp.exponential_moment(x, n=1)),
     row(
         "boxcox", lambda y, x, k: np.power(x, k - 1.0), lambda y, x, k: _boxcox_power(np.log(x), k),

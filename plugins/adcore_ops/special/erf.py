@@ -3,7 +3,7 @@
 erf' = 2 e^(-x^2) / sqrt(pi).  erfcx(x) = e^(x^2) erfc(x), whose derivative 2 x erfcx(x) - 2 / sqrt(pi) cancels
 for large x and is computed as -2 times e^(x^2) times the integral of erfc.
 log_ndtr' = density / ndtr = sqrt(2 / pi) / erfcx(-x / sqrt(2)): no cancellation and no overflow in either tail.
-expit' = expit(x) expit(-x): y (1 - y) would be 0 at x = 40.
+expit' = sech(x/2)^2 / 4: y (1 - y) would be 0 at x = 40, and its next derivative would cancel at 0.
 Source: DLMF 7.2, 7.10, 7.18; Cody 1993, "Algorithm 715" (scaled forms).
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Op, Sample, along
+from adcore_ops.accurate import sech
 from adcore_ops.special.row import ANY, UNIT, row, sp
 
 SLOPE = 2.0 / math.sqrt(math.pi)
@@ -57,7 +58,7 @@ OPS: list[Op] = [
     row("ndtri", lambda y, p: np.exp(0.5 * (y * y)) / DENSITY, ranges=(UNIT,)),
     row("log_ndtr", along(lambda t, y, x: t * (RATIO / sp.erfcx(-ROOT_HALF * x))), complex_at=(0,)),
     row("ndtri_exp", along(lambda t, y, x: t * (sp.erfcx(-ROOT_HALF * y) / RATIO)), ranges=((-3.0, -0.2),)),
-    row("expit", lambda y, x: y * sp.expit(-x), ranges=(ANY,)),
+    row("expit", lambda y, x: 0.25 * np.square(sech(0.5 * x)), ranges=(ANY,)),
     row("log_expit", lambda y, x: sp.expit(-x)),
     row("logit", along(lambda t, y, x: t / (x * (1.0 - x))), ranges=(UNIT,)),
     row("owens_t", lambda y, h, a: -0.5 * _density(h) * sp.erf(ROOT_HALF * (a * h)),
