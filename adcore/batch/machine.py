@@ -1,6 +1,7 @@
 """What batch jobs ask the machine: memory, cores, peaks, and what its results depend on."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
@@ -8,6 +9,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
+
+@functools.cache
+def peak_meter() -> "PeakMeter":
+    """The meter of this process."""
+    return PeakMeter()
 
 
 class PeakMeter:

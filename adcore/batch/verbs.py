@@ -209,6 +209,11 @@ def _drive(place: Path, job: Job, notes: Notes, verify: bool, others: Sequence[P
         if len(machines) > 1:
             told = "; ".join(machines)
             notes.tell(f"the results come from {len(machines)} kinds of machine and may differ in bits: {told}")
+        if any(f" threads {job.threads} " not in machine for machine in machines):
+            notes.tell(
+                f"not all workers had threads = {job.threads} for linear algebra, so results may differ in bits; "
+                "set OPENBLAS_NUM_THREADS (MKL_NUM_THREADS, ...) before they start"
+            )
         counts = journal.counts()
         bad = counts["failed"] + counts["quarantined"]
         code = stop.code if stop.code and counts["pending"] else min(bad, 1)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from adcore.batch import directory
-from adcore.batch.machine import MemoryLimit, PeakMeter, fingerprint
+from adcore.batch.machine import MemoryLimit, PeakMeter, fingerprint, peak_meter
 from adcore.batch.manifest import decoder, sized, told_sizes
 from adcore.batch.program import read_task
 from adcore.config import Config
@@ -40,6 +40,8 @@ PEAK_WINDOW = 0.005  # seconds between two readings of the peak; a reading costs
 STOP_WINDOW = 0.25  # seconds between two looks for the file that asks to stop
 MAX_READY = 8  # programs that a worker keeps; items of one group and size follow each other
 MAX_FAILURES = 1000  # per chunk; their texts travel in its index
+
+_this_thread = threading.local()  # its bench
 
 
 def run_chunk(setup: Setup, chunk: Chunk, watch: Watch | None = None) -> bytes:
@@ -70,7 +72,7 @@ class Bench:
         self.ready: OrderedDict[tuple[str, str], Ready] = OrderedDict()
         self.limit = MemoryLimit(setup.item_memory) if setup.item_memory else contextlib.nullcontext()
         self.machine = fingerprint()
-        self.meter = PeakMeter()
+        self.meter = peak_meter()
         self.preparing = 0.0  # seconds of the running chunk that went into making programs
         self.stop = self.place / directory.STOP
 
@@ -254,6 +256,3 @@ def _raiser(error: Exception) -> Run:
         raise error
 
     return program
-
-
-_this_thread = threading.local()

@@ -1,5 +1,6 @@
 """Jobs over real graph files, whose items can work, fail, kill, hang or eat memory at will."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from batch_jobs import CHAOS, Bench
 
 loader().load_file(str(CHAOS))
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # what jobs say, for those that run in this process
 
 
 @pytest.fixture

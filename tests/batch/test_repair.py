@@ -97,10 +97,12 @@ def test_results_of_different_machines_are_told(bench):
     path = items(bench, [0] * 3, "chunk_seconds = 0.001", executor="here")
     first = verbs.run(path)
     with sqlite3.connect(first.place / "journal.sqlite") as db:
-        db.execute("UPDATE shards SET machine = 'an older one' WHERE shard = 1")
+        db.execute("UPDATE shards SET machine = 'an older one threads 1 ' WHERE shard = 1")
     db.close()
     again = verbs.run(path)
-    told = f"the results come from 2 kinds of machine and may differ in bits: an older one; {first.machines[0]}"
+    told = (
+        f"the results come from 2 kinds of machine and may differ in bits: an older one threads 1 ; {first.machines[0]}"
+    )
     assert again.messages == (told,)
 
 
