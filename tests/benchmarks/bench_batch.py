@@ -182,8 +182,8 @@ def items(compare: Compare) -> None:
 @bench.case("1 and 2 processes: seconds on the wall for 400 items of 10 ms")
 def processes(compare: Compare) -> None:
     _unpinned()
-    one = cost(BATCH, 550, 400, 1)[1]
-    two = cost(BATCH, 550, 400, 2)[1]
+    one = cost(BATCH, 5500, 400, 1)[1]
+    two = cost(BATCH, 5500, 400, 2)[1]
     compare.add("1 process", one, 1.0)
     compare.add("2 processes", two, two / one)
 
