@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.batch.inputs import fit, unknown_input
+from adcore.batch.inputs import fit, short, unknown_input
 from adcore.batch.job import JobFile
 from adcore.batch.manifest import Point
 from adcore.batch.tables import rows
@@ -52,20 +52,13 @@ def _grid(name: str, value: Any, types: Mapping[str, Type], job: JobFile) -> lis
         raise unknown_input(name, types, where)
     if isinstance(value, Mapping):
         kind = next(iter(value), "")
-        if (
-            len(value) != 1
-            or kind not in ("linspace", "logspace")
-            or not isinstance(value[kind], list)
-            or len(value[kind]) != 3
-        ):
+        ends: Any = value.get(kind)
+        good = isinstance(ends, list) and len(ends) == 3 and all(map(_real, ends)) and type(ends[2]) is int
+        if len(value) != 1 or kind not in ("linspace", "logspace") or not good or ends[2] < 1:
             raise ConfigError(
-                f"{name} is not a grid",
-                where,
-                "write a list, { linspace = [first, last, number] } or logspace",
+                f"{name} is not a grid", where, "write a list, { linspace = [first, last, number] } or logspace"
             )
-        first, last, number = value[kind]
-        space = np.linspace if kind == "linspace" else np.logspace
-        value = space(first, last, int(number)).tolist()
+        value = (np.linspace if kind == "linspace" else np.logspace)(*ends).tolist()
     if not isinstance(value, list) or not value:
         raise ConfigError(f"{name} is not a list of values", where, f"write a list of {types[name]}")
     return [fit(entry, name, types[name], where) for entry in value]
@@ -96,10 +89,26 @@ def _law(name: str, value: Any, types: Mapping[str, Type], job: JobFile) -> tupl
             where,
             "write { uniform = [low, high] }, { log_uniform = [low, high] } or { normal = [mean, std] }",
         )
-    first, second = (np.asarray(v, float) for v in value[kind])
     if any(isinstance(size, Dim) for size in types[name].shape) or types[name].dtype.kind != "f":
         raise ConfigError(f"{name} is {types[name]}", where, "draw inputs that are real and of fixed size")
+    try:
+        first, second = (np.broadcast_to(np.asarray(v, float), types[name].shape) for v in value[kind])
+    except (TypeError, ValueError):
+        instead = f"give two numbers, or two arrays that fit {types[name]}"
+        raise ConfigError(f"{kind} = {short(value[kind])} does not fit {name}", where, instead) from None
+    if kind == "normal":
+        good, instead = np.isfinite(first) & (second >= 0), "give a mean, and a deviation of at least 0"
+    else:
+        least = 0.0 if kind == "log_uniform" else -np.inf
+        good, instead = (first <= second) & (least < first), "give the lower end first"
+        instead += ", above 0" if kind == "log_uniform" else ""
+    if not np.all(good & np.isfinite(second)):
+        raise ConfigError(f"{kind} = {short(value[kind])} is no distribution of {name}", where, instead)
     return kind, first, second
+
+
+def _real(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _draw(generator: np.random.Generator, law: tuple[str, Array, Array], kind: Type, count: int) -> Array:

@@ -152,6 +152,41 @@ def test_data_that_does_not_fit_is_told_before_anything_runs(bench, text, messag
     assert not (bench.folder / "runs" / "job.toml").exists()
 
 
+RANDOM = GOOD.replace("x = [1.0, 2.0, 3.0]", "")
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ('random = { x = { uniform = ["a", 1] } }', "uniform = ['a', 1] does not fit x\n"),
+        ("random = { x = { uniform = [[0, 1], 2] } }", "uniform = [[0, 1], 2] does not fit x\n"),
+        ("random = { x = { uniform = [2, 1] } }", "uniform = [2, 1] is no distribution of x\n"),
+        ("random = { x = { uniform = [0, inf] } }", "uniform = [0, inf] is no distribution of x\n"),
+        ("random = { x = { log_uniform = [0, 1] } }", "log_uniform = [0, 1] is no distribution of x\n"),
+        ("random = { x = { normal = [0, -1] } }", "normal = [0, -1] is no distribution of x\n"),
+        ("random = { x = { normal = [nan, 1] } }", "normal = [nan, 1] is no distribution of x\n"),
+        ('grid = { x = { linspace = ["a", 1, 3] } }', "x is not a grid\n"),
+        ("grid = { x = { linspace = [0, 1, 2.5] } }", "x is not a grid\n"),
+        ("grid = { x = { linspace = [0, 1, 0] } }", "x is not a grid\n"),
+        ("grid = { x = [] }", "x is not a list of values\n"),
+        ("grid = { x = [[1, 2, 3], [1, 2]] }", "input 'x' has shape (2,)\n"),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_told_before_anything_runs(bench, sweep, message):
+    path = bench.job(f"{RANDOM}[sweep]\n{sweep}")
+    with pytest.raises(ConfigError) as caught:
+        verbs.run(path)
+    assert str(caught.value).startswith(message)
+    assert f" in {path}:10" in str(caught.value)
+    assert not (bench.folder / "runs" / "job.toml").exists()
+
+
+def test_integers_that_do_not_fit_are_refused_and_not_wrapped(bench):
+    path = bench.job(GOOD.replace("what = 0", "what = 9223372036854775808"))
+    with pytest.raises(ConfigError, match="input 'what' has dtype uint64, which does not fit int64 without loss"):
+        verbs.run(path)
+
+
 def lines(place):
     return [json.loads(line) for line in (place / "manifest.jsonl").read_text().splitlines()]
 
