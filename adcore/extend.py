@@ -78,7 +78,17 @@ from adcore.params import (
 from adcore.plan.arena import padded
 from adcore.plan.check import Cost, check
 from adcore.plan.explain import size as bytes_in_words
-from adcore.plan.layout import Layout, body_keys, direct_outputs, lay_out, node_needs, place_bytes, reads, views
+from adcore.plan.layout import (
+    Layout,
+    body_keys,
+    direct_outputs,
+    lay_out,
+    node_needs,
+    place_bytes,
+    reads,
+    strided,
+    views,
+)
 from adcore.plan.loops import Loop, Pair, Places, extent, loop_of, pairs, scheduled, tape_bytes
 from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue

@@ -29,7 +29,7 @@ def bits(arrays: Any) -> list[tuple[Any, bytes]]:
 def both(graph: Graph, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
     """What the two programs of a graph give."""
     plan = default_plan(simplify(graph))
-    return bits(NumpyProgram(plan).all(*inputs)), bits(NumpyProgram(plan, mixed=False).all(*inputs))
+    return bits(NumpyProgram(plan).all(*inputs)), bits(NumpyProgram(plan, plain=True).all(*inputs))
 
 
 def with_negative_zeros(a: Any) -> Any:
@@ -92,7 +92,7 @@ def polynomial(x: Any) -> Any:
 
 
 GRAPH = ad.trace(polynomial, np.ones(3))
-MIXED, PLAIN = NumpyProgram(default_plan(simplify(GRAPH))), NumpyProgram(default_plan(simplify(GRAPH)), mixed=False)
+MIXED, PLAIN = NumpyProgram(default_plan(simplify(GRAPH))), NumpyProgram(default_plan(simplify(GRAPH)), plain=True)
 anything = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e-308])
 
 
@@ -154,7 +154,7 @@ def test_a_plan_that_makes_values_again_has_the_same_bits() -> None:
     again = replace(plan, steps=(Run(0), DropValue(first), *plan.steps))
     x = np.array([0.3, 0.7, 1.1])
     assert numbers_of(graph)
-    assert NumpyProgram(again)(x) == NumpyProgram(plan)(x) == NumpyProgram(plan, mixed=False)(x)
+    assert NumpyProgram(again)(x) == NumpyProgram(plan)(x) == NumpyProgram(plan, plain=True)(x)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 63, 64, 65, 130])

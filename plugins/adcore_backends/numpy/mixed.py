@@ -17,13 +17,13 @@ from adcore_backends.numpy.numbers import SMALL, arrays_wanted, fits, is_number,
 from adcore_backends.numpy.source import ArrayWriter, Source
 
 
-def generate(plan: Plan, into: bool, numbers: bool) -> Source:
+def generate(plan: Plan, into: bool, plain: bool) -> Source:
     """The source of a plan. into: for a body, whose outputs go to places that the caller gives.
 
-    numbers: small values may be Python's own numbers.
+    plain: calls on whole arrays only.
     """
-    held = numbers_of(plan.graph) if numbers else frozenset()
-    return (MixedWriter(plan, into, held) if held else ArrayWriter(plan, into, numbers)).write()
+    held = frozenset() if plain else numbers_of(plan.graph)
+    return (MixedWriter(plan, into, held) if held else ArrayWriter(plan, into, plain)).write()
 
 
 _LITERAL = re.compile(r"-?[0-9][0-9.]*(e[-+]?[0-9]+)?|True|False")
@@ -78,7 +78,7 @@ class MixedWriter(ArrayWriter):
     """Writes some values as numbers. held: these."""
 
     def __init__(self, plan: Plan, into: bool, held: frozenset[Value]) -> None:
-        super().__init__(plan, into, True)
+        super().__init__(plan, into, False)
         self.held, self.wanted = held, arrays_wanted(plan.graph, held)
         self.numbers = Numbers(self.emit, self.fresh_local)
         self.elements: dict[Value, Sequence[str]] = {}

@@ -18,15 +18,15 @@ class NumpyProgram:
     """A compiled plan. Called with the inputs as arrays, in the order of the graph's.
 
     Thread-safe and re-entrant: each call borrows a runner, which has its own memory.
-    mixed: small values may be Python's own numbers. Where these refuse (a division by zero), or a result is not
-    finite, all is run again on arrays: then NumPy decides, with its values and warnings.
+    plain: by calls on whole arrays only. Else small values are Python's own numbers; where these refuse (a division
+    by zero), or a result is not finite, all is run again on arrays: then NumPy decides, with its values and warnings.
     """
 
-    def __init__(self, plan: Plan, mixed: bool = True) -> None:
+    def __init__(self, plan: Plan, plain: bool = False) -> None:
         self.plan = plan
         self.graph = plan.graph
-        self.source = generate(plan, False, mixed)
-        self._on_arrays: NumpyProgram | None = None
+        self.source = generate(plan, False, plain)
+        self._plain_program: NumpyProgram | None = None
         self._free: list[Any] = []
         self._types: list[Type] = [v.type for v in self.graph.inputs]  # type: ignore[misc]
         self._count = len(self.graph.outputs)
@@ -163,11 +163,11 @@ class NumpyProgram:
 
     def _again(self, e: Exception, args: tuple[Any, ...]) -> Any:
         """What a run on arrays gives, after one on numbers was refused."""
-        if isinstance(e, AdcoreError) or not self.source.mixed:
+        if isinstance(e, AdcoreError) or self.source.plain:
             raise self._explain(e) from e.__cause__
-        if self._on_arrays is None:
-            self._on_arrays = NumpyProgram(self.plan, mixed=False)
-        return self._on_arrays._fast(*args)
+        if self._plain_program is None:
+            self._plain_program = NumpyProgram(self.plan, plain=True)
+        return self._plain_program._fast(*args)
 
     def _check(self, found: tuple[Any, ...]) -> None:
         at = self._count

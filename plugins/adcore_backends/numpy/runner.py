@@ -104,7 +104,7 @@ class Lower:
     def numbers(self, name: str) -> Callable[..., tuple[Any, ...]] | None:
         """The sub-graph as a function from the elements of all its inputs to those of its outputs, as Python's own
         numbers; None if some value must be an array."""
-        return numbers_only(self.graph(name)) if self._source.mixed else None
+        return numbers_only(self.graph(name)) if not self._source.plain else None
 
     def graph(self, name: str) -> Graph:
         """The sub-graph of that param."""
@@ -126,7 +126,7 @@ class Lower:
 def body_source(source: Source, plan: Plan) -> Source:
     """The generated code of a body, once for every place where its plan is used."""
     if id(plan) not in source.bodies:
-        source.bodies[id(plan)] = generate(plan, True, source.mixed)
+        source.bodies[id(plan)] = generate(plan, True, source.plain)
     return source.bodies[id(plan)]
 
 

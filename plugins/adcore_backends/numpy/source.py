@@ -30,6 +30,7 @@ from adcore.extend import (
     values,
     views,
 )
+from adcore_backends.numpy.regions import Region, regions
 
 CHUNK = 20_000
 """Lines per generated function; Python compiles 5 us a line, whatever their number."""
@@ -69,7 +70,7 @@ class Source:
     loops: Mapping[int, Pair]
     number: Mapping[Value, int]
     into: bool  # outputs are written into places that the caller gives
-    mixed: bool  # small values may be Python's own numbers, here and in bodies
+    plain: bool  # calls on whole arrays, here and in bodies: no numbers, no blocks
     code: Any = None
     text: str = ""
     lines: dict[int, int] = field(default_factory=dict)  # line -> node
@@ -81,11 +82,12 @@ class Source:
 
 
 class ArrayWriter:
-    """Writes a plan as calls on arrays. mixed: its bodies may hold small values as numbers."""
+    """Writes a plan as calls on arrays. plain: whole ones, here and in bodies."""
 
-    def __init__(self, plan: Plan, into: bool, mixed: bool) -> None:
+    def __init__(self, plan: Plan, into: bool, plain: bool) -> None:
         self.plan, self.graph, self.into = plan, plan.graph, into
-        self.out = Source(plan, plan.layout, scheduled(plan), numbering(plan.graph), into, mixed)
+        self.out = Source(plan, plan.layout, scheduled(plan), numbering(plan.graph), into, plain)
+        self.values = tuple(values(plan.graph))
         self.trails: dict[Value, int] = {}  # where the trails are that are led by a schedule
         self.name: dict[Value, str] = {v: f"x{i}" for i, v in enumerate(self.graph.inputs)}
         self.bound: set[Value] = set()  # in the arena, or constant: views of these are bound beforehand
@@ -107,17 +109,73 @@ class ArrayWriter:
 
     def write(self) -> Source:
         """All lines, step by step."""
-        number = tuple(values(self.graph))
-        for i, step in enumerate(self.plan.steps):
-            if isinstance(step, Run):
-                self.run(step.node, self.out.layout.places[i], self.out.layout.scratch[i])
+        blocks = {} if self.out.plain else regions(self.plan)
+        i = 0
+        while i < len(self.plan.steps):
+            if i in blocks:
+                self.region(blocks[i])
+                i = blocks[i].stop
             else:
-                self.drop(number[step.value])
+                self.step(i)
+                i += 1
             if len(self.lines[-1]) >= CHUNK:
                 self.lines.append([])
                 self.nodes.append([])
         self.finish()
         return self.out
+
+    def step(self, i: int) -> None:
+        """The lines of one step."""
+        step = self.plan.steps[i]
+        if isinstance(step, Run):
+            self.run(step.node, self.out.layout.places[i], self.out.layout.scratch[i])
+        else:
+            self.drop(self.values[step.value])
+
+    def region(self, r: Region) -> None:
+        """The lines of a region: a loop over its blocks."""
+        for i in r.views:
+            self.step(i)
+        block, parts, flat, small = {}, {}, {}, []
+        for v, i in r.made.items():
+            t, (place,) = v.type, self.out.layout.places[i]
+            if v in r.compact:
+                shape = (r.step,) if r.flat else (r.step, *t.shape[1:])  # type: ignore[union-attr]
+                block[v] = self.fresh("t")
+                small.append(block[v])
+                self.emit(f"{block[v]} = {self.buffer(t.with_shape(shape), place)}")  # type: ignore[union-attr, arg-type]
+            else:
+                self.target(v, place, True, self.run_of(i))
+        for v in dict.fromkeys(v for i in r.nodes for v in (*self.graph.nodes[self.run_of(i)].inputs, *r.made)):
+            if v not in block and r.cuts(v.type):  # type: ignore[arg-type]
+                block[v], parts[v] = self.fresh("e"), self.name[v]
+                if r.flat and len(v.type.shape) > 1:  # type: ignore[union-attr]
+                    flat[v] = parts[v] = self.fresh("q")
+                    self.emit(f"{flat[v]} = {self.name[v]}.reshape(-1)")
+        self.emit(f"for i in range(0, {r.length}, {r.step}):")
+        self.emit(f"    j = i + {r.step}")
+        if small and r.length % r.step:
+            shorter = ", ".join(f"{t}[:{r.length % r.step}]" for t in small)
+            self.emit(f"    if j > {r.length}: [{', '.join(small)}] = [{shorter}]")
+        for v, name in parts.items():
+            self.emit(f"    {block[v]} = {name}[i:j]")
+        for i in r.nodes:
+            n = self.run_of(i)
+            node = self.graph.nodes[n]
+            args = [block.get(v) or self.name[v] for v in (*node.inputs, *node.outputs)]
+            self.emit(f"    {self.kernel(n, -1)}({', '.join(args)})", n)
+        held = [block[v] for v in parts] + list(flat.values())
+        self.emit(f"{' = '.join(held)} = None" if held else "pass")
+        for i in r.drops:
+            v = self.values[self.plan.steps[i].value]  # type: ignore[union-attr]
+            if v not in r.compact:
+                self.drop(v)
+
+    def run_of(self, i: int) -> int:
+        """The node that a step runs."""
+        step = self.plan.steps[i]
+        assert isinstance(step, Run)
+        return step.node
 
     def emit(self, line: str, node: int = -1) -> None:
         """One line more, and the node that it belongs to."""
