@@ -77,6 +77,16 @@ def _of_scipy(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__", "")).startswith("scipy.")
 
 
+class Traced:
+    """What every tracer is: below the tracers themselves, so that this file can tell them."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
 class Trace:
     """A graph under construction.
 
@@ -148,14 +158,15 @@ class Trace:
         self.constants[value] = a
         return value
 
-    def value_of(self, tracer: Tracer) -> Value:
+    def value_of(self, tracer: Traced) -> Value:
         """The value that a tracer stands for here; one of an outer trace is captured.
 
         Raises TraceError for a tracer whose trace has ended, or that belongs to another thread.
         """
         owner = tracer._trace
         if owner is self:
-            return tracer._read()
+            own: Value = tracer._read()
+            return own
         if self.parent is not None and owner.alive:
             outer = self.parent.value_of(tracer)
             value = self.captured.get(outer)
@@ -168,7 +179,7 @@ class Trace:
             "return it as a result of the traced function instead of keeping it elsewhere",
         )
 
-    def origin(self, tracer: Tracer) -> str:
+    def origin(self, tracer: Traced) -> str:
         """What made the value of a tracer, with its place in the user's code."""
         value = tracer._value
         for node in reversed(self.nodes):
@@ -192,16 +203,16 @@ class Trace:
 
     def lift(self, x: Any, dtype: np.dtype[Any] | None = None) -> Value:
         """The value of anything that may meet an op: a tracer, an array, a number, a nested list of them."""
-        from adcore.tracer import Tracer, restack
+        from adcore.tracer import restack
 
-        if isinstance(x, Tracer):
+        if isinstance(x, Traced):
             value = self.value_of(x)
             return value if dtype is None else self.convert(value, dtype)
         if not isinstance(x, np.ndarray | np.generic | bool | int | float | complex) or (
             isinstance(x, np.ndarray) and x.dtype == object
         ):
             x = restack(x)
-        if isinstance(x, Tracer):
+        if isinstance(x, Traced):
             return self.lift(x, dtype)
         return self.constant(x if dtype is None else np.asarray(x, dtype))
 
@@ -240,10 +251,10 @@ def apply(op: Op, args: Sequence[Any], params: dict[str, Any]) -> Any:
 
     Python's own numbers take the dtype of the others. Gives a tracer or array, or a tuple of them.
     """
-    from adcore.tracer import Tracer, has_tracer
+    from adcore.tracer import has_tracer
 
     trace = _current.get()
-    if not any(isinstance(a, Tracer) or has_tracer(a) for a in args):
+    if not any(isinstance(a, Traced) or has_tracer(a) for a in args):
         dtype = common_dtype(args)
         arrays = [np.asarray(a, dtype) if type(a) in WEAK else np.asarray(a) for a in args]
         return op.run(*arrays, **params)
@@ -268,10 +279,8 @@ def _scattered(x: Any) -> bool:
 
 def tracer_trace(args: Sequence[Any]) -> Trace:
     """The error for tracers that meet an op while nothing is traced."""
-    from adcore.tracer import Tracer
-
     for a in args:
-        if isinstance(a, Tracer):
+        if isinstance(a, Traced):
             Trace().value_of(a)
     raise TraceError("traced values inside an object array were used after their trace ended", f"at {caller()}")
 
@@ -295,9 +304,7 @@ def array_type(value: Value) -> Type:
 
 def known(x: Any) -> Array | None:
     """The numbers of what depends on no input: an array itself, or a constant of the trace; else None."""
-    from adcore.tracer import Tracer
-
-    if not isinstance(x, Tracer):
+    if not isinstance(x, Traced):
         return np.asarray(x)
     trace = _current.get()
     return None if trace is None else trace.constants.get(trace.value_of(x))

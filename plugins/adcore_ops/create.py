@@ -50,6 +50,14 @@ def _like(value: int) -> Callable[..., Any]:
     return like
 
 
+def np_copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """np.copy, which keeps the order of what is not C-contiguous."""
+    result = a.copy()
+    if a.layout is not None and a.ndim > 1 and order in "KA":
+        result.layout = UNKNOWN
+    return result
+
+
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """np.copyto into a traced array."""
     if not isinstance(dst, Tracer):
@@ -159,7 +167,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _like(0),
     np.ones_like: _like(1),
     np.empty_like: _like(0),
-    np.copy: lambda a, order="K", subok=False: a.copy(),
+    np.copy: np_copy,
     np.copyto: copyto,
     np.linspace: linspace,
     np.logspace: logspace,

@@ -1,31 +1,31 @@
-"""Tracers: handles that name a value of a graph while Python runs, and behave like NumPy arrays.
-
-A tracer may be rebound: `x[0] = 1` and `x += 1` record a new value and let the handle name it. A
-view (basic index, transpose, reshape) keeps its base: it is read again when the base has changed,
-and a write through it rebinds the base. Scalars and arrays are two classes, because NumPy asks an
-object for `len` and items before it asks whether it can be converted, and would hide our error.
-"""
+"""Handles: one class for what tracers share, one for scalars, one for arrays."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adcore import registry as _registry
 from adcore.errors import TraceError
 from adcore.graph import Value
 from adcore.index import read_index, write_index
 from adcore.memory import COPY, UNKNOWN, Layout, only_ones_differ, reshaped
-from adcore.registry import find_op, registry
-from adcore.trace import Trace, apply, asking_function, caller, current
+from adcore.registry import find_op
+from adcore.trace import Trace, Traced, apply, asking_function, caller, current
+from adcore.tracer.calls import function_called, ufunc_called
 from adcore.types import Type
 
+_METHODS = frozenset(
+    {
+        "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "compress", "conj", "conjugate",
+        "cumprod", "cumsum", "diagonal", "dot", "imag", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "real",
+        "repeat", "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+    }
+)  # fmt: skip
 
-class Tracer:
+
+class Tracer(Traced):
     """A handle on a value of a graph under construction. Made by tracing, never by hand."""
 
     __slots__ = ("_base", "_put", "_seen", "_take", "_trace", "_value", "layout")
@@ -40,7 +40,7 @@ class Tracer:
         self._take: Callable[[Tracer], Tracer] | None = None
         self._put: Callable[[Tracer, Tracer], Tracer] | None = None
 
-    if TYPE_CHECKING:  # filled in by _operators() below
+    if TYPE_CHECKING:  # set by adcore.tracer.operators
 
         def __add__(self, other: Any) -> Any: ...
         def __radd__(self, other: Any) -> Any: ...
@@ -173,32 +173,10 @@ class Tracer:
     # --- NumPy's protocols -----------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        out = kwargs.pop("out", None)
-        where = kwargs.pop("where", True)
-        key = ufunc if method == "__call__" else (ufunc, method)
-        function = registry().function(key)
-        if function is None:
-            spelling = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-            raise _not_recorded(spelling, inputs)
-        dtype = kwargs.pop("dtype", None)
-        kwargs = {k: v for k, v in kwargs.items() if not (k == "casting" and v == "same_kind")}
-        if dtype is not None and method == "__call__":
-            inputs = tuple(np.asarray(x, dtype) if not isinstance(x, Tracer) else x.astype(dtype) for x in inputs)
-        elif dtype is not None:
-            kwargs["dtype"] = dtype
-        result = _call(function, inputs, kwargs)
-        return _deliver(result, out, where)
+        return ufunc_called(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        function = registry().function(func)
-        if function is None:
-            raise _not_recorded(f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}", args)
-        at = _out_position(func)
-        if len(args) > at >= 0:
-            args, kwargs = (*args[:at], None, *args[at + 1 :]), {**kwargs, "out": args[at]}
-        out = kwargs.get("out")
-        result = _call(function, args, {k: v for k, v in kwargs.items() if k != "out"})
-        return result if out is None else _deliver(result, (out,), True)
+        return function_called(func, args, kwargs)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         """The array API namespace: NumPy itself, whose functions reach tracers."""
@@ -383,84 +361,6 @@ class ArrayTracer(Tracer):
         return cells.reshape(self.shape)
 
 
-def _doubtful(base: Tracer, new: Tracer | None = None) -> Tracer:
-    raise TraceError(
-        f"a traced {base._type} and a reshape of it may or may not share memory in NumPy, and one was written to",
-        f"at {caller()}",
-        "say which is meant: reshape before transposing, or take .copy() of one of them",
-    )
-
-
-_METHODS = frozenset(
-    {
-        "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "compress", "conj", "conjugate",
-        "cumprod", "cumsum", "diagonal", "dot", "imag", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "real",
-        "repeat", "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
-    }
-)  # fmt: skip
-
-
-def _operators() -> None:
-    """Python's operators are NumPy's ufuncs; the in-place ones rebind an array and give a new scalar."""
-
-    def binary(name: str, ufunc: np.ufunc) -> None:
-        def forward(self: Tracer, other: Any) -> Any:
-            if not _fits(other):
-                return NotImplemented
-            return self.__array_ufunc__(ufunc, "__call__", self, other)
-
-        def backward(self: Tracer, other: Any) -> Any:
-            if not _fits(other):
-                return NotImplemented
-            return self.__array_ufunc__(ufunc, "__call__", other, self)
-
-        def in_place(self: ArrayTracer, other: Any) -> Any:
-            self[...] = _in_place_cast(self, forward(self, other))
-            return self
-
-        setattr(Tracer, f"__{name}__", forward)
-        if name not in ("lt", "le", "eq", "ne", "gt", "ge"):
-            setattr(Tracer, f"__r{name}__", backward)
-            setattr(ArrayTracer, f"__i{name}__", in_place)
-
-    for name, ufunc in {
-        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide,
-        "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul,
-        "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-        "lshift": np.left_shift, "rshift": np.right_shift,
-        "lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal,
-        "gt": np.greater, "ge": np.greater_equal,
-    }.items():  # fmt: skip
-        binary(name, ufunc)
-    setattr(Tracer, "__divmod__", lambda self, other: np.divmod(self, other))  # noqa: B010
-    setattr(Tracer, "__rdivmod__", lambda self, other: np.divmod(other, self))  # noqa: B010
-    for name, ufunc in {
-        "neg": np.negative,
-        "abs": np.absolute,
-        "invert": np.invert,
-        "pos": np.positive,
-    }.items():
-        setattr(Tracer, f"__{name}__", lambda self, u=ufunc: self.__array_ufunc__(u, "__call__", self))
-    Tracer.__round__ = lambda self, ndigits=0: np.round(self, ndigits or 0)  # type: ignore[attr-defined]
-
-
-def _fits(other: Any) -> bool:
-    return isinstance(other, Tracer | np.ndarray | np.generic | bool | int | float | complex | list | tuple)
-
-
-def _in_place_cast(target: Tracer, result: Any) -> Any:
-    if not np.can_cast(result.dtype, target.dtype, "same_kind"):
-        raise TraceError(
-            f"an in-place operation gives {result.dtype.name}, which does not fit a traced {target._type}",
-            f"at {caller()}",
-            "write x = x + y in place of x += y",
-        )
-    return result
-
-
-_operators()
-
-
 def handle(trace: Trace, value: Value) -> Tracer:
     """A tracer of the right class."""
     t = value.type
@@ -472,58 +372,12 @@ def handle(trace: Trace, value: Value) -> Tracer:
     return ScalarTracer(trace, value)
 
 
-def has_tracer(x: Any) -> bool:
-    """True for an object array, list or tuple that holds a tracer."""
-    if isinstance(x, np.ndarray):
-        return x.dtype == object and any(isinstance(e, Tracer) for e in x.flat)
-    if isinstance(x, list | tuple):
-        return any(isinstance(e, Tracer) or has_tracer(e) for e in x)
-    return False
-
-
-def restack(x: Any) -> Any:
-    """What Python or NumPy left as a list or object array of tracers, as one tracer again; else the array.
-
-    Raises TraceError for objects that are neither numbers nor tracers.
-    """
-    if isinstance(x, Tracer):
-        return x
-    if isinstance(x, list | tuple) and has_tracer(x):
-        return np.stack([restack(e) for e in x])
-    a = np.asarray(x)
-    if a.dtype != object:
-        return a
-    cells = a.ravel().tolist() if a.ndim else [a[()]]
-    if not any(isinstance(c, Tracer) for c in cells):
-        raise TraceError(f"an object of type {type(x).__name__} is no array", f"at {caller()}", "pass arrays")
-    if a.ndim == 0:
-        return cells[0]
-    return np.reshape(np.stack(cells), a.shape)
-
-
-def _call(function: Any, args: Any, kwargs: Any) -> Any:
-    """Call what records a NumPy callable: an Op as it stands, or a function with NumPy's signature."""
-    if isinstance(function, _registry.Op):
-        return apply(function, args, kwargs)
-    return function(*args, **kwargs)
-
-
-def _deliver(result: Any, out: Any, where: Any) -> Any:
-    """Write the result of a ufunc where `out=` and `where=` say."""
-    if out is None or all(o is None for o in out):
-        if where is not True:
-            raise TraceError("where= without out= leaves elements undefined", f"at {caller()}", "use np.where(c, a, b)")
-        return result
-    results = result if isinstance(result, tuple) else (result,)
-    for r, o in zip(results, out, strict=True):
-        if not isinstance(o, ArrayTracer):
-            raise TraceError(
-                f"a traced result cannot be written into a real {type(o).__name__} (by out= or +=)",
-                f"at {caller()}",
-                "write a = a + x in place of a += x, or make the array with np.zeros_like of a traced one",
-            )
-        o[...] = _in_place_cast(o, r if where is True else np.where(where, r, o))
-    return out if len(out) > 1 else out[0]
+def _doubtful(base: Tracer, new: Tracer | None = None) -> Tracer:
+    raise TraceError(
+        f"a traced {base._type} and a reshape of it may or may not share memory in NumPy, and one was written to",
+        f"at {caller()}",
+        "say which is meant: reshape before transposing, or take .copy() of one of them",
+    )
 
 
 def _used_as_index(x: Tracer) -> TraceError:
@@ -532,28 +386,3 @@ def _used_as_index(x: Tracer) -> TraceError:
         f"made by {x._trace.origin(x)}, asked at {caller()}",
         "index by adcore.numpy.take(a, i, axis) or np.take_along_axis; choose by np.where; join by np.stack",
     )
-
-
-@lru_cache(maxsize=1024)
-def _out_position(func: Any) -> int:
-    """Where a NumPy function takes `out` by position, or -1."""
-    try:
-        parameters = list(inspect.signature(func).parameters.values())
-    except (TypeError, ValueError):
-        return -1
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return positional.index("out") if "out" in positional else -1
-
-
-def _not_recorded(spelling: str, args: Any) -> TraceError:
-    shown = ", ".join(str(a._type) for a in args if isinstance(a, Tracer))
-    return TraceError(
-        f"{spelling} has no op here, so the trace would be lost",
-        f"called on {shown or 'traced values'} at {caller()}",
-        "write it with functions listed by `adcore ops`, or register it as an op (adcore.op)",
-    )
-
-
-_registry.doors["apply"] = apply
-
-__all__ = ["ArrayTracer", "ScalarTracer", "Tracer", "handle", "has_tracer", "restack"]
