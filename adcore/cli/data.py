@@ -216,14 +216,22 @@ def sizes_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", metavar="NAME=N", action="append", default=[], help="a named size of the graph")
 
 
-def sized(graph: Graph, told: Sequence[str]) -> Graph:
-    """The graph at the sizes of --at; itself when none is given. Raises InputError."""
+def sized(graph: Graph, told: Sequence[str], needed: str = "") -> Graph:
+    """The graph at the sizes of --at; itself when none is given.
+
+    needed: what cannot do with names, "a plan". Raises InputError for what is no size, or is missing.
+    """
     sizes: dict[str, int] = {}
     for text in told:
         name, _, number = text.partition("=")
         if not number.strip().isdigit():
             raise InputError(f"{text!r} is no size", "--at", "write --at n=57")
         sizes[name.strip()] = int(number)
+    if needed and graph.dims and not sizes:
+        example = " ".join(f"--at {name}=57" for name in graph.dims)
+        raise InputError(
+            f"{needed} needs numbers for the sizes of {graph.name}", ", ".join(graph.dims), f"add {example}"
+        )
     return graph.at(**sizes) if sizes else graph
 
 

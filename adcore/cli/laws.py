@@ -34,7 +34,7 @@ def _check(args: Arguments) -> int:
     from adcore.cli.data import Given, read_graph, sized
     from adcore.errors import AdcoreError
 
-    graph = sized(read_graph(args.graph), args.at)
+    graph = sized(read_graph(args.graph), args.at, "" if args.inputs else "a check without inputs")
     given = Given.read(args.inputs)
     graph = given.sized(graph) if args.inputs else graph
     leaves = given.leaves(graph) if args.inputs else _drawn(args, graph)

@@ -51,7 +51,7 @@ def _plan(args: Arguments) -> int:
     from adcore.plan.explain import overhead
     from adcore.transform.simplify import simplify
 
-    graph, said = sized(read_graph(args.graph), args.at), settings(args)
+    graph, said = sized(read_graph(args.graph), args.at, "a plan"), settings(args)
     kind = args.kind or kind_of(graph)
     made, choice = (simplify(graph), None) if kind == "eval" else derivative(args, graph, kind, said)
     plan, choice = planned(made, said, choice)

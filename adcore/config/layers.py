@@ -35,8 +35,12 @@ class Layer:
         table = self.values.get("strategy")
         name = table.get("name") if isinstance(table, Mapping) else table
         if name is not None and not SETTINGS["strategy.name"].fits(name):
-            raise wrong("strategy.name", name, self.where(("strategy", "name")))
+            raise wrong("strategy.name", name, self.said(("strategy", "name")))
         return name
+
+    def said(self, key: Key) -> str:
+        """The origin of a key as it is written here: a table may be given by a plain value."""
+        return self.where(key if isinstance(self.values.get(key[0]), Mapping) else key[:1])
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,10 @@ class Config:
         final = names[-1] if names else None
         found: dict[Key, Setting] = {}
         if profile is not None:
-            found["profile",] = Setting(self.profile, profile.where(("strategy", "name")))
+            found["profile",] = Setting(self.profile, profile.said(("strategy", "name")))
         for layer in layers:
             for key, written, value in _leaves(layer, final, self.profiles):
-                found[key] = Setting(value, layer.where(written))
+                found[key] = Setting(value, layer.said(written))
         return found
 
     @property
@@ -157,7 +161,7 @@ def _leaves(layer: Layer, final: str | None, profiles: Iterable[str]) -> Iterato
 
 def _checked(key: str, value: Any, layer: Layer) -> Any:
     if not SETTINGS[key].fits(value):
-        raise wrong(key, value, layer.where(tuple(key.split("."))))
+        raise wrong(key, value, layer.said(tuple(key.split("."))))
     return [os.path.normpath(os.path.join(layer.folder, file)) for file in value] if key == "plugins.local" else value
 
 

@@ -254,6 +254,26 @@ def test_a_plan_is_of_a_derivative_unless_the_graph_is_one(adcore, folder):
     assert "peak" in adcore("plan", "loss.adg").out
 
 
+def test_named_sizes_come_from_the_inputs_or_from_at(adcore, folder):
+    assert adcore("trace", "model:loss", "--example", "x=float64[3]", "--dims", "x=n", "-o", "any.adg").code == 0
+    for x in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0, 5.0]):
+        found = adcore("grad", "any.adg", "-i", f"x={x}", "--json").json["x_bar"]
+        np.testing.assert_allclose(found, np.sin(x) + x * np.cos(x), rtol=1e-14)
+    assert adcore("check", "any.adg", "-i", "x=[1,2]").code == adcore("check", "any.adg", "--at", "n=7").code == 0
+    assert adcore("plan", "any.adg", "--at", "n=100", "--json").json["cost"]["input_bytes"] == 800
+    assert adcore("differentiate", "any.adg", "--kind", "grad", "-o", "any_grad.adg").code == 0
+    assert ad.load("any_grad.adg").dims == ("n",) and adcore("show", "any_grad.adg", "-o", "any.html").code == 0
+    for words, told in (
+        (["plan", "any.adg"], "a plan needs numbers for the sizes of loss\n  n\n  add --at n=57"),
+        (["check", "any.adg"], "a check without inputs needs numbers"),
+        (["plan", "any.adg", "--at", "n=x"], "'n=x' is no size\n  --at\n  write --at n=57"),
+        (["plan", "any.adg", "--at", "m=3"], "size m is unknown"),
+        (["grad", "any.adg", "-i", "x=[[1]]"], "input 'x' has shape (1, 1)"),
+    ):
+        ended = adcore(*words)
+        assert ended.code == 2 and told in ended.err
+
+
 def test_a_curve_trades_memory_for_work_until_nothing_fits(adcore, folder):
     def net(x, ws):
         for w in ws:
@@ -333,7 +353,7 @@ def test_a_settings_file_may_be_named(adcore, folder, monkeypatch):
     Path("mine.toml").write_text('strategy = "forward"\n')
     monkeypatch.setenv("ADCORE_CONFIG", "")
     found = adcore("config", "show", "--config", "mine.toml", "--origin", "--json").json
-    assert found["strategy.name"]["origin"] == "[strategy] name in mine.toml:1"
+    assert found["strategy.name"]["origin"] == "strategy in mine.toml:1"
 
 
 def test_plugins_ops_and_strategies_are_listed(adcore, folder):

@@ -68,7 +68,7 @@ def test_the_nearest_file_above_the_working_directory_is_read(folder: Path, monk
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
     assert config()["strategy.name"] == "forward"
-    assert config().origin("strategy.name") == f"[strategy] name in {folder / 'adcore.toml'}:1"
+    assert config().origin("strategy.name") == f"strategy in {folder / 'adcore.toml'}:1"
     (folder / "a" / "adcore.toml").write_text('strategy = "reverse"\n')
     assert config()["strategy.name"] == "reverse"
 
