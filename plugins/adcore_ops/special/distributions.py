@@ -1,7 +1,7 @@
 """Distribution functions, which are incomplete gamma and beta functions of other arguments.
 
-The derivative in the variable is the density; an inverse has its reciprocal. Those in the parameters
-of a beta function have no closed form, so degrees of freedom may vary in chdtr only.
+The derivative in the variable is the density; an inverse has its reciprocal. Those in degrees of
+freedom are slopes of the incomplete functions; whole counts have none.
 Source: DLMF 8.17, 8.23; Abramowitz and Stegun 1972, sections 26.4 to 26.7.
 """
 
@@ -41,14 +41,30 @@ def _normal_slope(p: Any) -> Any:
     return math.sqrt(2.0 * math.pi) * np.exp(0.5 * (z * z))
 
 
-def _student(name: str, variable: Any, slope: Any) -> Op:
-    """A function of degrees of freedom and another variable."""
-    return row(name, no_partial(name, "degrees of freedom"), slope, ranges=(ORDER, variable), orders=1)
+def _student_slope(df: Any, t: Any) -> Any:
+    """d stdtr / d df: stdtr = 1/2 + sign(t) (1 - I_w(df/2, 1/2)) / 2, w = df / (df + t^2)."""
+    total = df + t * t
+    w = df / total
+    half = 0.5 * df
+    # density in w, times dw/d df = t^2 / total^2; the 1 / sqrt(1 - w) of the density leaves |t| sqrt(total)
+    moved = np.exp((half - 1.0) * np.log(w) - sp.betaln(half, 0.5)) * np.abs(t) / (total * np.sqrt(total))
+    return -0.5 * np.sign(t) * (0.5 * sp.betainc_slope(half, 0.5, w, i=1, j=0) + moved)
 
 
-def _fisher(name: str, variable: Any, slope: Any) -> Op:
-    """A function of two degrees of freedom and another variable."""
-    return row(name, no_partial(name, "dfn"), no_partial(name, "dfd"), slope, ranges=(ORDER, ORDER, variable), orders=2)
+def _fisher_slope(d1: Any, d2: Any, x: Any, first: bool) -> Any:
+    """d fdtr / d dfn (or dfd): fdtr = I_w(dfn / 2, dfd / 2), w = dfn x / (dfn x + dfd)."""
+    total = d1 * x + d2
+    slope = sp.betainc_slope(0.5 * d1, 0.5 * d2, d1 * x / total, i=int(first), j=int(not first))
+    moved = x * d2 if first else -d1 * x
+    return 0.5 * slope + beta_density(0.5 * d1, 0.5 * d2, d1 * x / total) * moved / (total * total)
+
+
+def _fisher(name: str, sign: float) -> Op:
+    return row(
+        name, lambda y, a, b, x: sign * _fisher_slope(a, b, x, True),
+        lambda y, a, b, x: sign * _fisher_slope(a, b, x, False),
+        lambda y, a, b, x: sign * _f_density(a, b, x), ranges=(POSITIVE, POSITIVE, POSITIVE),
+    )  # fmt: skip
 
 
 def _counted(name: str, slope: Any) -> Op:
@@ -60,8 +76,11 @@ def _counted(name: str, slope: Any) -> Op:
 
 
 OPS: list[Op] = [
-    _student("stdtr", ANY, lambda y, v, t: _student_density(v, t)),
-    _student("stdtrit", UNIT, lambda y, v, p: 1.0 / _student_density(v, y)),
+    row("stdtr", lambda y, v, t: _student_slope(v, t), lambda y, v, t: _student_density(v, t), ranges=(POSITIVE, ANY)),
+    row(
+        "stdtrit", lambda y, v, p: -_student_slope(v, y) / _student_density(v, y),
+        lambda y, v, p: 1.0 / _student_density(v, y), ranges=((0.8, 3.0), UNIT),
+    ),
     row(
         "chdtr", lambda y, v, x: 0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x, n=1),
         lambda y, v, x: 0.5 * gamma_density(0.5 * v, 0.5 * x), ranges=(POSITIVE, POSITIVE),
@@ -74,9 +93,13 @@ OPS: list[Op] = [
         "chdtri", lambda y, v, p: -sp.gammainc_slope(0.5 * v, 0.5 * y, n=1) / gamma_density(0.5 * v, 0.5 * y),
         lambda y, v, p: -2.0 / gamma_density(0.5 * v, 0.5 * y), ranges=(ORDER, UNIT),
     ),
-    _fisher("fdtr", POSITIVE, lambda y, a, b, x: _f_density(a, b, x)),
-    _fisher("fdtrc", POSITIVE, lambda y, a, b, x: -_f_density(a, b, x)),
-    _fisher("fdtri", UNIT, lambda y, a, b, p: 1.0 / _f_density(a, b, y)),
+    _fisher("fdtr", 1.0),
+    _fisher("fdtrc", -1.0),
+    row(
+        "fdtri", lambda y, a, b, p: -_fisher_slope(a, b, y, True) / _f_density(a, b, y),
+        lambda y, a, b, p: -_fisher_slope(a, b, y, False) / _f_density(a, b, y),
+        lambda y, a, b, p: 1.0 / _f_density(a, b, y), ranges=(POSITIVE, POSITIVE, UNIT),
+    ),
     row(
         "gdtr", lambda y, a, b, x: x * gamma_density(b, a * x), lambda y, a, b, x: sp.gammainc_slope(b, a * x, n=1),
         lambda y, a, b, x: a * gamma_density(b, a * x), ranges=(POSITIVE, POSITIVE, POSITIVE),

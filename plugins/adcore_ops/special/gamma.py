@@ -2,7 +2,8 @@
 
 G'(x) = G(x) psi(x),  psi = digamma,  psi' and on: polygamma.
 1 / G(x) for x < 1/2 by reflection, G(1 - x) sin(pi x) / pi: it and its derivatives are regular at the poles of G.
-P(a, x): dP/dx = x^(a-1) e^-x / G(a); for dP/da see `incomplete`.   I_x(a, b): dI/dx = x^(a-1) (1-x)^(b-1) / B(a, b).
+P(a, x): dP/dx = x^(a-1) e^-x / G(a).   I_x(a, b): dI/dx = x^(a-1) (1-x)^(b-1) / B(a, b).
+Their derivatives in a and b are those of series, see `incomplete`.
 An inverse y(p) of F has dy/dp = 1 / F'(y).
 Source: DLMF 5.2, 5.5.3, 5.9, 5.12, 8.2, 8.8.13, 8.17.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import ZERO, Op
-from adcore_ops.special.row import ORDER, POSITIVE, UNIT, no_partial, row, sp
+from adcore_ops.special.row import POSITIVE, UNIT, no_partial, row, sp
 
 
 def _rgamma(y: Any, x: Any) -> Any:
@@ -81,20 +82,24 @@ OPS: list[Op] = [
         lambda y, a, p: -1.0 / gamma_density(a, y), ranges=(POSITIVE, UNIT),
     ),
     row(
-        "betainc", no_partial("betainc", "parameter a"), no_partial("betainc", "parameter b"),
-        lambda y, a, b, x: beta_density(a, b, x), ranges=(ORDER, ORDER, UNIT), orders=2,
+        "betainc", lambda y, a, b, x: sp.betainc_slope(a, b, x, i=1, j=0),
+        lambda y, a, b, x: sp.betainc_slope(a, b, x, i=0, j=1), lambda y, a, b, x: beta_density(a, b, x),
+        ranges=(POSITIVE, POSITIVE, UNIT),
     ),
     row(
-        "betaincc", no_partial("betaincc", "parameter a"), no_partial("betaincc", "parameter b"),
-        lambda y, a, b, x: -beta_density(a, b, x), ranges=(ORDER, ORDER, UNIT), orders=2,
+        "betaincc", lambda y, a, b, x: -sp.betainc_slope(a, b, x, i=1, j=0),
+        lambda y, a, b, x: -sp.betainc_slope(a, b, x, i=0, j=1), lambda y, a, b, x: -beta_density(a, b, x),
+        ranges=(POSITIVE, POSITIVE, UNIT),
     ),
     row(
-        "betaincinv", no_partial("betaincinv", "parameter a"), no_partial("betaincinv", "parameter b"),
-        lambda y, a, b, p: 1.0 / beta_density(a, b, y), ranges=(ORDER, ORDER, UNIT), orders=2,
+        "betaincinv", lambda y, a, b, p: -sp.betainc_slope(a, b, y, i=1, j=0) / beta_density(a, b, y),
+        lambda y, a, b, p: -sp.betainc_slope(a, b, y, i=0, j=1) / beta_density(a, b, y),
+        lambda y, a, b, p: 1.0 / beta_density(a, b, y), ranges=(POSITIVE, POSITIVE, UNIT),
     ),
     row(
-        "betainccinv", no_partial("betainccinv", "parameter a"), no_partial("betainccinv", "parameter b"),
-        lambda y, a, b, p: -1.0 / beta_density(a, b, y), ranges=(ORDER, ORDER, UNIT), orders=2,
+        "betainccinv", lambda y, a, b, p: -sp.betainc_slope(a, b, y, i=1, j=0) / beta_density(a, b, y),
+        lambda y, a, b, p: -sp.betainc_slope(a, b, y, i=0, j=1) / beta_density(a, b, y),
+        lambda y, a, b, p: -1.0 / beta_density(a, b, y), ranges=(POSITIVE, POSITIVE, UNIT),
     ),
     row(
         "zeta", no_partial("zeta", "exponent"), lambda y, s, q: -s * sp.zeta(s + 1.0, q),
