@@ -101,7 +101,7 @@ class _Check:
         left, size = pairing(bars, run(tangent, [*arrays, *dots]))
         right, other = pairing(run(cotangent, [*arrays, *bars]), dots)
         tolerance = 1e-11 if self.rtol < 1e-6 else self.rtol
-        if not abs(left - right) <= tolerance * (size + other + 1e-300):
+        if not abs(left - right) <= tolerance * (size + other) + 1e-18:  # what is left of sums that cancel
             raise LawError(
                 f"order {len(path)} of {self.name}: <y_bar, J x_dot> = {left:.16g}, <J^T y_bar, x_dot> = {right:.16g}",
                 f"by {' over '.join(reversed(path))}", "check_op on its ops says which rule is wrong",
