@@ -219,6 +219,8 @@ def _arrays(tree: Any) -> Any:
 
 
 def _length(rows: list[Any], length: int | None) -> int:
+    if length is not None and (not hasattr(length, "__index__") or length < 0):
+        raise InputError(f"the length of a scan is {length!r}", f"at {caller()}", "give the number of its steps")
     found = {x.shape[0] if x.ndim else None for x in rows} | ({int(length)} if length is not None else set())
     if len(found) != 1 or None in found:
         shown = ", ".join(sorted(map(str, found))) or "none"
