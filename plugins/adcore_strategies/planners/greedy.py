@@ -43,21 +43,23 @@ def plan(problem: Problem, budget: int) -> Steps | None:
 def candidates(core: Core, budget: int) -> Iterator[list[int]]:
     """Run sequences within the budget (bytes, without the base).
 
-    Every policy on the graph order, then the policies (for large problems: the best two) on the other orders.
+    Every policy on the graph order, then the policies (for large problems: the best two) on the other orders;
+    beyond 300 tasks only the three policies that weigh costs, on the graph order.
     """
     for order in orders(core):
         if sweep(core, order).peak <= budget:
             yield order
             return  # every task once: nothing is cheaper
+    large = len(core.ins) > 300
     ranked: list[tuple[float, int, str]] = []
-    for rank, policy in enumerate(POLICIES):
+    for rank, policy in enumerate(("distance", "stale", "cheap") if large else POLICIES):
         runs = evict(core, core.order, budget, policy)
         ranked.append((math.inf if runs is None else sweep(core, runs).cost, rank, policy))
         if runs is not None:
             yield runs
     ranked.sort()
     chosen = ranked if len(core.ins) <= 100 else ranked[:2]
-    for order in orders(core)[1:]:
+    for order in () if large else orders(core)[1:]:
         for _, _, policy in chosen:
             runs = evict(core, order, budget, policy)
             if runs is not None:
@@ -149,6 +151,7 @@ class _Pool:
     def __init__(self, core: Core, order: list[int], budget: int, policy: str) -> None:
         self.core, self.budget = core, budget
         self.live = [False] * len(core.sizes)
+        self.heavy: set[int] = set()  # live blocks that take bytes
         self.held = 0
         self.now = 0
         self.clock = 0
@@ -196,6 +199,8 @@ class _Pool:
             if not self.live[b]:
                 self.live[b] = True
                 self.held += self.core.sizes[b]
+                if self.core.sizes[b]:
+                    self.heavy.add(b)
         for b in (*self.core.ins[task], *self.core.outs[task]):
             self.touched[b] = self.clock
 
@@ -209,7 +214,7 @@ class _Pool:
         if excess <= 0:
             return True
         needed = set(core.ins[task])
-        free = [b for b, alive in enumerate(self.live) if alive and b not in needed and core.sizes[b]]
+        free = sorted(self.heavy - needed)
         for spare in (waiting, set()):
             pool = [b for b in free if self.live[b] and b not in spare]
             while excess > 0 and pool:
@@ -230,6 +235,7 @@ class _Pool:
 
     def _drop(self, b: int) -> None:
         self.live[b] = False
+        self.heavy.discard(b)
         self.held -= self.core.sizes[b]
 
     def remake(self, b: int, limit: float = math.inf) -> float:

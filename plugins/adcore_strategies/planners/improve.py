@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from .problem import Problem, Steps
 from .sequence import Core, Sweep, expand, fits, reduce_problem, sweep
@@ -304,11 +307,11 @@ class _Search:
 
     def _cheapest(self, current: Sweep, gaps: list[_Gap], alive: list[int], over: list[int], noise: float) -> _Gap:
         """The gap with the least cost of remaking its block per byte of overflow removed."""
-        budget, used, sizes = self.budget, current.bytes, self.core.sizes
+        excess = np.array([current.bytes[p] - self.budget for p in over])
         best, chosen = math.inf, gaps[0]
         for gap in gaps:
-            size = sizes[gap.block]
-            gain = sum(min(size, used[p] - budget) for p in over if gap.start < p < gap.stop)
+            inside = excess[bisect_right(over, gap.start) : bisect_left(over, gap.stop)]
+            gain = int(np.minimum(inside, self.core.sizes[gap.block]).sum())
             factor = (math.exp(noise * self.random.gauss(0.0, 1.0)) if noise else 1.0) / gain
             price = (self.remake_cost(gap.block, alive[gap.stop], best / factor) + 1e-9) * factor
             if price < best:

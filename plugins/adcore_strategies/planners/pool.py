@@ -50,6 +50,7 @@ EFFORTS: dict[str, tuple[_Pace, ...]] = {
 }
 """How much to spend. Normal is a few seconds for a few hundred nodes, quick a tenth of that, high ten times."""
 
+_LEAN = ("stale", "cheap", "distance")  # policies that are asked for lean sequences, the best at it first
 _PROVABLE = 80  # tasks up to which the exact search may prove the leanest sequence
 
 
@@ -75,15 +76,16 @@ class Pool:
         self.pace = next(pace for pace in EFFORTS[effort] if len(self.core.ins) <= pace.tasks)
         self.always = [self._entry(order) for order in greedy.orders(self.core)]
         self.grid = self._grid(min(entry.peak for entry in self.always))
-        if sequencer is None and len(self.grid) > 1:
-            self.always += [self._entry(swept.runs) for swept in chain.frontier(self.core)]
+        self.chain = chain.detect(self.core) if sequencer is None and len(self.grid) > 1 else None
+        self._tables: dict[int, list[Entry]] = {}
         self._points: dict[int, Entry | None] = {}
         self._leanest: Entry | None = None
         self.proven = False  # that no sequence is leaner than the leanest; found out by `lean`
 
     def front(self, budget: int) -> list[Entry]:
         """Sequences within the budget, without the base, by falling cost and rising peak; empty if none is known."""
-        found = _front(e for e in (*self.always, *self._at(budget)) if e.peak <= budget)
+        known = (*self.always, *self._tabled(budget), *self._at(budget))
+        found = _front(e for e in known if e.peak <= budget)
         if not found and self.floor <= budget:
             found = [e for e in (self.lean(),) if e.peak <= budget]
         return found
@@ -93,23 +95,41 @@ class Pool:
         last = len(self.grid) - 1
         chosen = sorted({last * k // max(points - 1, 1) for k in range(points)})
         found = [self._visit(k, None) for k in chosen]
-        return _front([*self.always, *(e for e in found if e is not None)])
+        return _front([*self.always, *self._tabled(self.grid[-1]), *(e for e in found if e is not None)])
 
     def lean(self) -> Entry:
-        """The sequence with the least peak that is found."""
-        core, work = self.core, self.pace.effort.search
+        """The sequence with the least peak that is found: by bisection on the grid, then by squeezing."""
         if self._leanest is None:
-            found = [min(self.always, key=lambda e: (e.peak, e.cost))]
-            for start in (found[0].runs, core.order):
-                if found[0].peak > self.floor:
-                    found.append(self._entry(improve.squeeze(core, start, work, self.floor).runs))
-            least = min(found, key=lambda e: (e.peak, e.cost))
+            core, work = self.core, self.pace.effort.search
+            known = [min((*self.always, *self._tabled(self.floor)), key=_leanness)]
+            low, high = self.floor, known[0].peak - 1
+            while high - low > high // 20:
+                middle = (low + high) // 2
+                found = next((runs for p in _LEAN if (runs := greedy.evict(core, core.order, middle, p))), None)
+                known += [] if found is None else [self._entry(found)]
+                low, high = (middle + 1, high) if found is None else (low, known[-1].peak - 1)
+            for start in (min(known, key=_leanness).runs, core.order):
+                if min(known, key=_leanness).peak > self.floor:
+                    known.append(self._entry(improve.squeeze(core, start, work, self.floor).runs))
+            least = min(known, key=_leanness)
             self.proven = least.peak == self.floor
             if not self.proven and len(core.ins) <= _PROVABLE:
                 _, runs, self.proven = exact.least_peak(core, self.floor, least.peak, 4 * work)
-                found += [] if runs is None else [self._entry(runs)]
-            self._leanest = min(found, key=lambda e: (e.peak, e.cost))
+                known += [] if runs is None else [self._entry(runs)]
+            self._leanest = min(known, key=_leanness)
         return self._leanest
+
+    def _tabled(self, budget: int) -> list[Entry]:
+        """Of a chain, the sequences from the interval tables of the budget's octave and of the one below it."""
+        if self.chain is None:
+            return []
+        top, octave = self.grid[-1], 0
+        while top >> octave + 1 >= max(budget, 1):
+            octave += 1
+        for k in (octave, octave + 1):
+            if k not in self._tables:
+                self._tables[k] = [self._entry(s.runs) for s in chain.frontier(self.core, top >> k, self.chain)]
+        return self._tables[octave] + self._tables[octave + 1]
 
     def _at(self, budget: int) -> list[Entry]:
         """What the points of the budget's block, up to it, and of the block below have given."""
@@ -128,7 +148,8 @@ class Pool:
     def _visit(self, point: int, best: Entry | None) -> Entry | None:
         """The best sequence for a point of the grid, given one for a point below it."""
         core, budget = self.core, self.grid[point]
-        known = [e for e in (*self.always, *([] if best is None else [best])) if e.peak <= budget]
+        known = (*self.always, *self._tabled(budget), *([] if best is None else [best]))
+        known = tuple(e for e in known if e.peak <= budget)
         start = min(known, key=lambda e: e.cost, default=None)
         if start is not None and start.cost <= core.least_cost * (1 + 1e-12):
             return start
@@ -136,7 +157,7 @@ class Pool:
             steps = self.sequencer(self.problem, budget + core.base)
             return start if steps is None else self._entry(self._runs(steps))
         starts = [] if start is None else [trial(core, "pool", list(start.runs))]
-        found = attempt(core, budget, self.pace.effort, starts)
+        found = attempt(core, budget, self.pace.effort, starts, tables=False)
         return start if found is None else self._entry(found[0].runs)
 
     def _entry(self, runs: Sequence[int]) -> Entry:
@@ -157,6 +178,10 @@ class Pool:
         while points[-1] < top:
             points.append(max(points[-1] + 1, int(points[-1] * self.pace.growth)))
         return points
+
+
+def _leanness(entry: Entry) -> tuple[int, float]:
+    return entry.peak, entry.cost
 
 
 def _front(entries: Iterable[Entry]) -> list[Entry]:

@@ -179,12 +179,15 @@ def _best(core: Core, budget: int, effort: Effort, starts: Sequence[Trial]) -> P
     return _planned(core, chosen, bound, _reason(core, chosen, bound))
 
 
-def attempt(core: Core, free: int, effort: Effort, starts: Sequence[Trial]) -> tuple[Trial, float] | None:
+def attempt(
+    core: Core, free: int, effort: Effort, starts: Sequence[Trial], tables: bool = True
+) -> tuple[Trial, float] | None:
     """The best sequence within a number of bytes (without the base) that is found, and a bound on the cost of any.
 
-    starts: sequences within it that are known already.
+    starts: sequences within it that are known already. tables: whether to ask the interval tables of a chain.
     """
-    trials = [*starts, *_candidates(core, free, many=not starts)]
+    found = [Trial(s.cost, "chain", s.runs) for s in chain.candidates(core, free)[:2]] if tables else []
+    trials = [*starts, *found, *_candidates(core, free, many=not starts)]
     if not trials:
         return None
     trials.sort(key=lambda trial: trial.cost)
@@ -195,9 +198,10 @@ def attempt(core: Core, free: int, effort: Effort, starts: Sequence[Trial]) -> t
 
 
 def _candidates(core: Core, free: int, many: bool) -> list[Trial]:
-    """Sequences within the budget from every constructive planner. many: repair in several ways."""
-    found = [Trial(s.cost, "chain", s.runs) for s in chain.candidates(core, free)[:2]]
-    found += [trial(core, "greedy", runs) for runs in greedy.candidates(core, free)]
+    """Sequences within the budget from the planners that serve every graph. many: repair in several ways."""
+    found = [trial(core, "greedy", runs) for runs in greedy.candidates(core, free)]
+    if found and len(core.ins) > 300:
+        return found
     for order in greedy.orders(core):
         for seed in (None, 1, 2) if many and len(core.ins) <= 150 else (None,):
             runs = improve.repair(core, order, free, seed)

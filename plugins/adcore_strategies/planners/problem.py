@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from adcore.extend import BudgetError as TooLittle
+from adcore.extend import PlanError
+
 __all__ = [
     "BudgetError",
     "Outcome",
@@ -39,11 +42,11 @@ Step = tuple[Literal["run", "drop"], int]
 Steps = tuple[Step, ...]
 
 
-class ProblemError(ValueError):
+class ProblemError(PlanError):
     """A problem that contradicts itself: a value made twice, an input nobody makes, a half view."""
 
 
-class ScheduleError(ValueError):
+class ScheduleError(PlanError):
     """A step that may not be taken where it stands; `step` is its index in the schedule."""
 
     def __init__(self, message: str, step: int) -> None:
@@ -51,7 +54,7 @@ class ScheduleError(ValueError):
         self.step = step
 
 
-class BudgetError(ValueError):
+class BudgetError(TooLittle):
     """No schedule is known within the budget.
 
     minimum: bytes that suffice.   proven: True if fewer bytes than `minimum` cannot.   task: the one that binds there.
