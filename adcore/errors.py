@@ -12,6 +12,7 @@ AdcoreError
 │   └── MatrixError (LinAlgError)      a matrix is singular, not positive definite, or an iteration did not converge
 ├── PlanError (ValueError)             a plan breaks the law of plans, or belongs to another graph
 │   └── BudgetError                    no plan keeps the budget; says the least that would do
+├── SnapshotError (OSError)            a snapshot of a loop cannot be written or read: disk full, altered
 ├── FileFormatError (ValueError)       a file is not what it says it is
 ├── ConfigError (ValueError)           a setting is unknown or has a wrong value
 ├── StrategyError (LookupError)        no plugin brings the strategy, or it cannot do what was asked
@@ -113,6 +114,10 @@ class PlanError(AdcoreError, ValueError):
 
 class BudgetError(PlanError):
     """No plan keeps the budget; the message has the least number of bytes that would do."""
+
+
+class SnapshotError(AdcoreError, OSError):
+    """A snapshot of a loop cannot be written to disk, or is not there as it was written."""
 
 
 class FileFormatError(AdcoreError, ValueError):

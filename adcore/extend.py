@@ -33,6 +33,7 @@ from adcore.errors import (
     OpError,
     PlanError,
     RuleError,
+    SnapshotError,
     StorageError,
     StrategyError,
     TraceError,
@@ -92,11 +93,12 @@ from adcore.plan.layout import (
 from adcore.plan.loops import Loop, Pair, Places, extent, loop_of, pairs, scheduled, tape_bytes
 from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue
-from adcore.plan.steps import Plan, Run, body_plans, default_plan, sub_graphs
+from adcore.plan.steps import Plan, Run, Spill, body_plans, default_plan, sub_graphs
 from adcore.plan.work import CALL, total_work, work
 from adcore.registry import Op, find_op, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample
+from adcore.snapshots import Key, Snapshots, open_snapshots
 from adcore.sparse.pattern import joined as joined_rows
 from adcore.sparse.pattern import matrices
 from adcore.stepper import Field, Stepper, Tableau, combine, polynomial

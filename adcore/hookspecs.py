@@ -60,6 +60,11 @@ def adcore_register_stores() -> Mapping[str, Any]:
 
 
 @hookspec
+def adcore_register_snapshots() -> Mapping[str, Any]:
+    """Stores of snapshots of loops outside of memory, by name: a class like `adcore.snapshots.Snapshots`."""
+
+
+@hookspec
 def adcore_register_formats() -> Mapping[str, Callable[..., str]]:
     """Ways to show a graph, by name: format(graph, **options) -> text."""
 

@@ -40,13 +40,26 @@ class Drop:
 Step: TypeAlias = Run | Drop
 
 
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """Where snapshots of loops go that are not kept in memory.
+
+    store: name of a registered store. directory: "" is the system's own for temporary files.
+    resume: whether a run that is killed leaves what it needs to go on, and the same run later does.
+    """
+
+    store: str = "files"
+    directory: str = ""
+    resume: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """The steps for one graph, the plans of its nodes' sub-graphs, the schedules of its trails.
 
     bodies: (node, param) -> Plan; for a loop whose trail has a schedule also its other pieces, by the names
     in `adcore.plan.loops`. trails: number of the trail's value -> Schedule; default: keep it whole.
-    strategy, reason: who made the plan and why, for people.
+    strategy, reason: who made the plan and why, for people. spill: where snapshots outside of memory go.
     """
 
     graph: Graph
@@ -55,6 +68,7 @@ class Plan:
     trails: Mapping[int, Schedule] = field(default_factory=dict)
     strategy: str = ""
     reason: str = ""
+    spill: Spill = Spill()
 
     @cached_property
     def layout(self) -> Layout:

@@ -26,6 +26,7 @@ class NumpyProgram:
         self.plan = plan
         self.graph = plan.graph
         self.source = generate(plan, False, plain)
+        self.source.spill = plan.spill
         self._plain_program: NumpyProgram | None = None
         self._free: list[Any] = []
         self._types: list[Type] = [v.type for v in self.graph.inputs]  # type: ignore[misc]

@@ -77,7 +77,7 @@ def _kernel(source: Source, k: Kernel, arena: Any, tracks: dict[tuple[int, int],
     track = tracks.get((pair.forward, k.trail))
     if track is None:
         room = arena[k.trail : k.trail + source.layout.trails[pair.trails[0]]]
-        track = tracks[pair.forward, k.trail] = Track(plan.trails[source.number[pair.trails[0]]], pair, room)
+        track = tracks[pair.forward, k.trail] = Track(plan.trails[source.number[pair.trails[0]]], pair, room, source.spill)
     if k.node == pair.forward:
         return forward_kernel(track, node, lower)
     forward = plan.graph.nodes[pair.forward]
@@ -127,6 +127,7 @@ def body_source(source: Source, plan: Plan) -> Source:
     """The generated code of a body, once for every place where its plan is used."""
     if id(plan) not in source.bodies:
         source.bodies[id(plan)] = generate(plan, True, source.plain)
+        source.bodies[id(plan)].spill = source.spill
     return source.bodies[id(plan)]
 
 

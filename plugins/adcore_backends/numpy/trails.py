@@ -23,12 +23,15 @@ from adcore.extend import (
     Places,
     Save,
     Schedule,
+    Snapshots,
+    Spill,
     Tape,
     Trail,
     Turn,
     Type,
     find_op,
     loop_of,
+    open_snapshots,
     padded,
 )
 
@@ -41,8 +44,9 @@ class Track:
     room: the range of the trail, as bytes.
     """
 
-    def __init__(self, schedule: Schedule, pair: Pair, room: Any) -> None:
-        self.schedule, self.pair, self.room = schedule, pair, room
+    def __init__(self, schedule: Schedule, pair: Pair, room: Any, spill: Spill) -> None:
+        self.schedule, self.pair, self.room, self.spill = schedule, pair, room, spill
+        self.disk: Snapshots | None = None
         self.carries: list[Type] = [v.type for v in pair.loop.step.outputs[: pair.loop.carries]]  # type: ignore[misc]
         self.actions: Any = None
         self.places = Places(pair.state, pair.record)
@@ -52,9 +56,16 @@ class Track:
 
     def start(self) -> None:
         """Begin again, whatever an interrupted run has left."""
+        self.close()
         self.actions = self.schedule.actions(self.pair.loop.length)
         self.places = Places(self.pair.state, self.pair.record)
         self._taped.clear()
+
+    def close(self) -> None:
+        """Leave nothing on disk."""
+        if self.disk is not None:
+            self.disk.close()
+            self.disk = None
 
     def slot(self, offset: int) -> Arrays:
         """The arrays of the snapshot at this offset."""
@@ -64,16 +75,28 @@ class Track:
         return found
 
     def save(self, action: Save, now: Arrays) -> None:
-        """Copy the carry into a slot."""
+        """Copy the carry into a slot, or to disk."""
+        if action.tier == "disk":
+            self.disk = self.disk or open_snapshots(self.spill)
+            self.disk.save(action.step, now)
+            return
         for place, a in zip(self.slot(self.places.save(action.step)), now, strict=True):
             np.copyto(place, a)
 
-    def load(self, action: Load) -> Arrays:
-        """The snapshot, where it lies."""
+    def load(self, action: Load, place: Arrays) -> Arrays:
+        """The snapshot, where it lies; from disk, in the place."""
+        if action.tier == "disk":
+            assert self.disk is not None
+            self.disk.load(action.step, place)
+            return place
         return self.slot(self.places.snapshot(action.step))
 
     def drop(self, action: Drop, now: Arrays, place: Arrays) -> bool:
         """Give a slot back; True if the carry had to be copied out of it."""
+        if action.tier == "disk":
+            assert self.disk is not None
+            self.disk.drop(action.step)
+            return False
         held = now is self.slot(self.places.snapshot(action.step))
         if held:
             for p, a in zip(place, now, strict=True):
@@ -137,7 +160,7 @@ def forward_kernel(track: Track, node: Node, lower: Any) -> Callable[..., None]:
                 if track.drop(action, now, place):
                     now, place, spare = place, spare, place
             elif kind is Load:
-                now, place, spare = track.load(action), out, more
+                now, place, spare = track.load(action, out), more, out
             elif kind is Peek:
                 answer = action.step + 1 if peek(*now, *rest) else action.step
             elif kind is Turn:
@@ -146,7 +169,7 @@ def forward_kernel(track: Track, node: Node, lower: Any) -> Callable[..., None]:
             arrays[n + c][...] = reached
         _settle(out, now)
 
-    return run
+    return guarded(track, run)
 
 
 def back_kernel(track: Track, forward: Node, back: Node, lower: Any, lower_forward: Any) -> Callable[..., None]:
@@ -179,14 +202,28 @@ def back_kernel(track: Track, forward: Node, back: Node, lower: Any, lower_forwa
             elif kind is Advance:
                 _, now, place, spare = again(action.start, action.stop, now, place, spare, reads, (), ())
             elif kind is Load:
-                now, place, spare = track.load(action), one, two
+                now, place, spare = track.load(action, one), two, one
             elif kind is Save:
                 track.save(action, now)
             elif kind is Drop and track.drop(action, now, place):
                 now, place, spare = place, spare, place
         _settle(out, bars)
+        track.close()
 
-    return run
+    return guarded(track, run)
+
+
+def guarded(track: Track, run: Callable[..., None]) -> Callable[..., None]:
+    """That leaves nothing on disk when it is interrupted."""
+
+    def kernel(*arrays: Any) -> None:
+        try:
+            run(*arrays)
+        except BaseException:
+            track.close()
+            raise
+
+    return kernel
 
 
 def windows(pair: Pair, back: Node) -> dict[int, int]:
