@@ -85,17 +85,18 @@ from adcore.plan.layout import (
     direct_outputs,
     lay_out,
     node_needs,
+    own_heap,
     place_bytes,
     reads,
     strided,
     views,
 )
-from adcore.plan.loops import Loop, Pair, Places, extent, loop_of, pairs, scheduled, tape_bytes
+from adcore.plan.loops import Loop, Pair, Places, extent, loop_of, pairs, schedule_cost, scheduled, tape_bytes
 from adcore.plan.schedule import *
 from adcore.plan.steps import Drop as DropValue
 from adcore.plan.steps import Plan, Run, Spill, body_plans, default_plan, sub_graphs
 from adcore.plan.work import CALL, total_work, work
-from adcore.registry import Op, find_op, registry, ufunc_infer
+from adcore.registry import Op, find_op, registered, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample
 from adcore.snapshots import Key, Snapshots, open_snapshots

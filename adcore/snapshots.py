@@ -46,7 +46,9 @@ class Snapshots(ABC):
         return []
 
     def close(self) -> None:
-        """The trail is reversed: nothing may be left behind."""
+        """The trail is reversed, or the run has failed: nothing may be left behind."""
+        for key in self.keys():
+            self.drop(key)
 
 
 def open_snapshots(spill: Spill, name: str = "") -> Snapshots:

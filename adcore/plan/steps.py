@@ -9,7 +9,7 @@ Values are numbered as in `adcore.graph.numbering`, nodes by their position, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -60,6 +60,7 @@ class Plan:
     bodies: (node, param) -> Plan; for a loop whose trail has a schedule also its other pieces, by the names
     in `adcore.plan.loops`. trails: number of the trail's value -> Schedule; default: keep it whole.
     strategy, reason: who made the plan and why, for people. spill: where snapshots outside of memory go.
+    budget: bytes that were promised. replan: the plan for another number of bytes, as its strategy makes it.
     """
 
     graph: Graph
@@ -69,6 +70,8 @@ class Plan:
     strategy: str = ""
     reason: str = ""
     spill: Spill = Spill()
+    budget: int | None = None
+    replan: Callable[[int], Plan] | None = None
 
     @cached_property
     def layout(self) -> Layout:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from adcore.extend import Key, Snapshots, SnapshotError, Spill
+from adcore.extend import Key, SnapshotError, Snapshots, Spill
 
 MAGIC = b"\x89ADS\r\n\x1a\n"
 ADVICE = "name another directory: checkpointed = { directory = ... }"

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+import difflib
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 from adcore.extend import (
     Budget,
     BudgetError,
-    ConfigError,
     Graph,
     Pair,
     Plan,
+    PlanError,
     Request,
     Schedule,
+    Spill,
     Strategy,
+    StrategyError,
     bodies,
+    bytes_of,
     default_plan,
     numbering,
     pairs,
+    registered,
+    registry,
     vjp,
 )
+from adcore_strategies.planners.stores import Disk
 from adcore_strategies.planners.ways import Ways
 from adcore_strategies.schedules import Binomial, Online
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """planner: who finds the plan, "auto" or the name of a registered planner. effort: quick, normal or high."""
+    """How a plan is found, and what the disk is like, where a budget `disk` allows snapshots there.
+
+    planner: "auto", or the name of a registered planner. effort: how long "auto" looks.
+    store, directory: which store keeps the snapshots, and where (default: the system's temporary directory).
+    write_speed, read_speed: bytes per second. resume: whether a run that was killed goes on from what is on disk.
+    """
 
     planner: str = "auto"
     effort: Literal["quick", "normal", "high"] = "normal"
+    store: str = "files"
+    directory: str = ""
+    write_speed: str = "500 MB"
+    read_speed: str = "1 GB"
+    resume: bool = False
 
 
 class Checkpointed(Strategy):
@@ -57,15 +74,61 @@ class Checkpointed(Strategy):
         """
         if budget.snapshots is not None:
             return _by_snapshots(graph, budget.snapshots)
-        ways = Ways(graph, effort=self.options.effort)
+        plain = default_plan(graph, self.name, "no budget is given: everything is kept")
         if budget.memory is None and budget.share is None:
-            return default_plan(graph, self.name, "no budget is given: everything is kept")
-        memory = int(budget.share * ways.plain.nbytes) if budget.share is not None else budget.memory
+            return plain
+        memory = int(budget.share * plain.cost.peak_bytes) if budget.share is not None else budget.memory
         assert memory is not None
+        options = self.options
+        spill = Spill(options.store, options.directory, options.resume)
+        if options.planner != "auto":
+            return replace(_planned(options.planner, graph, memory), spill=spill)
+        ways = Ways(graph, effort=options.effort, disk=self._disk(graph, budget))
         way = ways.within(memory)
         if way is None:
             raise _refusal(ways, memory)
-        return way.plan
+        return replace(
+            way.plan, spill=spill, budget=memory, replan=lambda more: self.schedule(graph, _with(budget, more))
+        )
+
+    def _disk(self, graph: Graph, budget: Budget) -> Disk | None:
+        """The share of each trail in the budget for the disk; work is in nanoseconds, more or less."""
+        trails = _trails(graph)
+        if not budget.disk or not trails:
+            return None
+        options = self.options
+        return Disk(budget.disk // trails, 1e9 / bytes_of(options.write_speed), 1e9 / bytes_of(options.read_speed))
+
+
+def _with(budget: Budget, memory: int) -> Budget:
+    return replace(budget, memory=memory, share=None)
+
+
+def _trails(graph: Graph) -> int:
+    """How many pairs of loops there are, in sub-graphs too."""
+    return len(pairs(graph)) + sum(_trails(body) for node in graph.nodes for _, body in bodies(node))
+
+
+def _planned(name: str, graph: Graph, memory: int) -> Plan:
+    """What a planner that was asked for by name makes, held to the budget."""
+    planner = registered("planners", name)
+    if planner is None:
+        known = sorted(registry().planners)
+        near = difflib.get_close_matches(name, known, 1)
+        raise StrategyError(
+            f"no planner is called {name!r}", f"known: auto, {', '.join(known)}",
+            f"did you mean {near[0]!r}?" if near else "",
+        )  # fmt: skip
+    plan: Any = planner(graph, memory)
+    if not isinstance(plan, Plan) or plan.graph is not graph:
+        raise PlanError(f"planner {name!r} gave no plan of the graph", f"it gave {type(plan).__name__}")
+    if plan.cost.peak_bytes > memory:
+        raise PlanError(
+            f"planner {name!r} gave a plan of {plan.cost.peak_bytes} bytes for a budget of {memory}",
+            f"brought by {registry().origins.get(('planners', name), 'this process')}",
+            "it must raise BudgetError when it finds none",
+        )
+    return replace(plan, strategy="checkpointed", budget=memory)
 
 
 def _refusal(ways: Ways, memory: int) -> BudgetError:
@@ -82,8 +145,6 @@ def _refusal(ways: Ways, memory: int) -> BudgetError:
 
 def _by_snapshots(graph: Graph, snapshots: int) -> Plan:
     """Every loop under a schedule with so many snapshots, those in sub-graphs too."""
-    if snapshots < 1:
-        raise ConfigError(f"snapshots={snapshots} leaves no place for the first state", instead="give snapshots=1")
     number = numbering(graph)
     trails = {number[v]: _slots(pair, snapshots) for pair in pairs(graph) for v in pair.trails}
     inner = {

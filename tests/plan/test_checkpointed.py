@@ -12,9 +12,10 @@ from zoo import ZOO, Program
 
 import adcore as ad
 from adcore.backend import find_backend
-from adcore.errors import BudgetError
+from adcore.errors import BudgetError, PlanError, StrategyError
 from adcore.graph import Graph
 from adcore.plan.explain import overhead
+from adcore.plan.schedule import replay
 from adcore.plan.steps import Plan, default_plan
 from adcore.plan.work import total_work
 from adcore.transform.simplify import simplify
@@ -243,3 +244,62 @@ def test_random_graphs_keep_random_budgets(shape: list[tuple[int, int, int]], pe
     assert way.work >= total_work(default_plan(graph))
     assert overhead(way.plan) >= 0.0
     assert outputs(way.plan, x) == outputs(default_plan(graph), x)
+
+
+# --- disk ------------------------------------------------------------------------------------------
+
+
+def test_a_disk_budget_buys_work_and_is_kept(tmp_path: Any) -> None:
+    graph = gradient("loop")
+    told = {"effort": "quick", "directory": str(tmp_path), "write_speed": "100 GB", "read_speed": "100 GB"}
+    memory = 250 * KB
+    without = ad.plan(graph, "checkpointed", memory=memory)
+    config = {"strategy": {"checkpointed": {**told, "disk": "1 MB"}}}
+    plan = ad.plan(graph, "checkpointed", memory=memory, config=config)
+    assert plan.cost.peak_bytes <= memory
+    assert plan.cost.disk_written > 0
+    assert plan.cost.forward_steps < without.cost.forward_steps
+    (schedule,) = set(plan.trails.values())
+    assert replay(schedule, 200).peak_disk * 2048 * 8 <= 1_000_000
+    assert outputs(plan, *ARGS) == outputs(default_plan(simplify(graph)), *ARGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_disk_is_left_alone() -> None:
+    config = {
+        "strategy": {"checkpointed": {"effort": "quick", "disk": "1 MB", "write_speed": "1 kB", "read_speed": "1 kB"}}
+    }
+    assert ad.plan(gradient("loop"), "checkpointed", memory=250 * KB, config=config).cost.disk_written == 0
+
+
+# --- planners --------------------------------------------------------------------------------------
+
+
+def asked(planner: str) -> dict[str, Any]:
+    return {"strategy": {"checkpointed": {"planner": planner}}}
+
+
+@pytest.mark.parametrize("planner", ["chain", "greedy", "search"])
+def test_a_planner_may_be_asked_for_by_name(planner: str) -> None:
+    graph = gradient("layers")
+    budget = 300 * KB
+    plan = ad.plan(graph, "checkpointed", memory=budget, config=asked(planner))
+    assert plan.cost.peak_bytes <= budget
+    assert plan.cost.recomputed > 0
+    assert outputs(plan, *ARGS) == outputs(default_plan(simplify(graph)), *ARGS)
+
+
+def test_an_unknown_planner_is_answered_with_the_nearest() -> None:
+    with pytest.raises(StrategyError, match=r"(?s)no planner is called 'gredy'.*did you mean 'greedy'\?"):
+        ad.plan(gradient("layers"), "checkpointed", memory=300 * KB, config=asked("gredy"))
+
+
+def test_a_planner_that_breaks_the_budget_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adcore.registry import registry
+
+    monkeypatch.setitem(registry().planners, "greedy_one", lambda graph, budget: default_plan(graph))
+    with pytest.raises(PlanError, match=r"planner 'greedy_one' gave a plan of \d+ bytes for a budget of 300000"):
+        ad.plan(gradient("layers"), "checkpointed", memory=300 * KB, config=asked("greedy_one"))
+    monkeypatch.setitem(registry().planners, "greedy_one", lambda graph, budget: None)
+    with pytest.raises(PlanError, match=r"(?s)gave no plan of the graph.*it gave NoneType"):
+        ad.plan(gradient("layers"), "checkpointed", memory=300 * KB, config=asked("greedy_one"))

@@ -17,7 +17,10 @@ FLOORS: list[tuple[str, ...]] = [
     ("errors", "types", "tree", "graph"),
     ("params", "elements", "rules", "registry", "samples", "opdef", "trace", "tracer", "index", "memory"),
     ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch"),
-    ("backend", "strategy", "stepper", "executor", "compose", "control", "ode", "implicit", "random", "convolution"),
+    (
+        "backend", "strategy", "snapshots", "stepper", "executor", "compose", "control", "ode", "implicit", "random",
+        "convolution",
+    ),
     (
         "config", "plugins", "hookspecs", "settings", "files", "sizes", "evaluate", "arguments", "remember",
         "derivatives", "pullback", "vector", "api", "explain", "extend", "sparse",

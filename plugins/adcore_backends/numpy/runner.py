@@ -77,7 +77,8 @@ def _kernel(source: Source, k: Kernel, arena: Any, tracks: dict[tuple[int, int],
     track = tracks.get((pair.forward, k.trail))
     if track is None:
         room = arena[k.trail : k.trail + source.layout.trails[pair.trails[0]]]
-        track = tracks[pair.forward, k.trail] = Track(plan.trails[source.number[pair.trails[0]]], pair, room, source.spill)
+        schedule = plan.trails[source.number[pair.trails[0]]]
+        track = tracks[pair.forward, k.trail] = Track(schedule, pair, room, source.spill)
     if k.node == pair.forward:
         return forward_kernel(track, node, lower)
     forward = plan.graph.nodes[pair.forward]

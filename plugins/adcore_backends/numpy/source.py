@@ -80,7 +80,7 @@ class Source:
     constants: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)  # functions and constants of lines on numbers
     bodies: dict[int, Source] = field(default_factory=dict)  # of sub-graphs, by id of their plan
-    spill: Spill = Spill()  # of the whole program: bodies have it too
+    spill: Spill = field(default_factory=Spill)  # of the whole program: bodies have it too
 
 
 class ArrayWriter:

@@ -28,6 +28,7 @@ from adcore.extend import (
     kept,
     node_needs,
     numbering,
+    own_heap,
     padded,
     pairs,
     place_bytes,
@@ -103,7 +104,7 @@ class Sheet:
                 tuple(dict.fromkeys(self.number[v] for v in reads(graph, i, loops))),
                 tuple(self.number[v] for v in node.outputs),
                 costs[i],
-                needs[i].nbytes if i in needs else 0,
+                (needs[i].nbytes if i in needs else 0) + own_heap(node),
             )
             for i, node in enumerate(graph.nodes)
         )

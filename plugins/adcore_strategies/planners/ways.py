@@ -80,9 +80,14 @@ class Ways:
     """Plans of one graph. inside: it is a sub-graph, whose inputs and outputs belong to somebody else."""
 
     def __init__(
-        self, graph: Graph, sequencer: Sequencer | None = None, effort: str = "normal", inside: bool = False
+        self,
+        graph: Graph,
+        sequencer: Sequencer | None = None,
+        effort: str = "normal",
+        disk: stores.Disk | None = None,
+        inside: bool = False,
     ) -> None:
-        self.graph, self.sequencer, self.effort, self.inside = graph, sequencer, effort, inside
+        self.graph, self.sequencer, self.effort, self.disk, self.inside = graph, sequencer, effort, disk, inside
         self.sheet = Sheet(graph, inside)
 
     @cached_property
@@ -152,7 +157,7 @@ class Ways:
                 if i not in leading:
                     known.setdefault(id(body), []).append((i, name, length if isinstance(length, int) else 1))
         for places in known.values():
-            inner = Ways(plain.bodies[places[0][:2]].graph, self.sequencer, self.effort, inside=True)
+            inner = Ways(plain.bodies[places[0][:2]].graph, self.sequencer, self.effort, self.disk, inside=True)
             if inner.sheet.pairs or inner.plain.nbytes > _HEAVY * self._plain_bytes:
                 ways = inner.ladder()
                 if len(ways) > 1 or inner.unbounded:
@@ -166,8 +171,8 @@ class Ways:
 
     def _store(self, pair: Pair) -> _Choice:
         step = total_work(default_plan(pair.pieces["again"]))
-        rungs = stores.ladder(pair)
-        options = tuple((rung.nbytes, (rung.steps - rungs[-1].steps) * step) for rung in rungs)
+        rungs = stores.ladder(pair, step, self.disk)
+        options = tuple((rung.nbytes, rung.work - rungs[-1].work) for rung in rungs)
         return _Choice(options, frozenset((pair.forward, pair.back)), pair)
 
     @cached_property
@@ -208,7 +213,8 @@ class Ways:
             if spending is not None:
                 nbytes += spending.take(k, stores.whole(choice.pair) - nbytes)
             if choice.pair.loop.length is None or nbytes < stores.whole(choice.pair):
-                trails[choice.pair.forward] = stores.schedule(choice.pair, nbytes)
+                step = total_work(default_plan(choice.pair.pieces["again"]))
+                trails[choice.pair.forward] = stores.schedule(choice.pair, nbytes, step, self.disk)
         plan = self.sheet.plan(Picks(trails, inner), expand(self._pool.core, entry.runs))
         assert plan is not None, "a loop that reads a trail runs once"
         return self._way(plan)
@@ -216,7 +222,8 @@ class Ways:
     def _way(self, plan: Plan) -> Way:
         cost = plan.cost
         nbytes = cost.arena_bytes + cost.fresh_bytes if self.inside else cost.peak_bytes
-        return Way(plan, nbytes, total_work(plan))
+        spilled = 0.0 if self.disk is None else self.disk.write * cost.disk_written + self.disk.read * cost.disk_read
+        return Way(plan, nbytes, total_work(plan) + spilled)
 
 
 def _body_choice(ways: Sequence[Way], places: Sequence[tuple[int, str, int]]) -> _Choice:
