@@ -98,5 +98,5 @@ def _start(setup: Setup) -> Any:
     caps = dict.fromkeys(THREAD_VARIABLES, setup.threads)
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {**caps, "MALLOC_TRIM_THRESHOLD_": 65536}}):
         return distributed.LocalCluster(
-            n_workers=setup.workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=setup.workers, threads_per_worker=1, processes=True, dashboard_address=":0"
         )

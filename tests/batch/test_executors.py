@@ -99,7 +99,7 @@ def test_a_dask_cluster_gives_the_same_bytes_with_a_killed_worker_too(bench, kil
     expected = outputs(verbs.run(job(bench, 'name = "local"', [0] * 200, "local", 0.01)).place)
     with (
         distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=3, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):

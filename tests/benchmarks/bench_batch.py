@@ -76,7 +76,7 @@ def item(x, path=folder + "/model.adg"):
         made[0] = ad.differentiate(ad.load(path), "value_and_grad").compile()
     return made[0](x)
 if __name__ == "__main__":
-    with distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None) as client:
+    with distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as client:
         found = client.gather(client.map(item, list(draws()), pure=False))
 """
 
