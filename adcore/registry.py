@@ -177,6 +177,9 @@ def registry() -> Registry:
 
 def find_op(name: str) -> Op:
     """The op of that name. Raises UnknownOpError with what is nearest and how to get it."""
+    found = REGISTRY.ops.get(name)
+    if found is not None:
+        return found
     ops = registry().ops
     found = ops.get(name)
     if found is None:

@@ -33,6 +33,8 @@ def numbers_of(graph: Graph) -> frozenset[Value]:
     refused: set[Value] = set()
     while True:
         held = _held(graph, refused)
+        if not held:
+            return frozenset()
         wanted = arrays_wanted(graph, held)
         # views of more than a few elements that are needed as arrays too are better left views
         large = {
@@ -67,13 +69,15 @@ def arrays_wanted(graph: Graph, held: Iterable[Value]) -> set[Value]:
 def fits(node: Node, graph: Graph, held: set[Value]) -> bool:
     """True when a node can, and should, be made on numbers, given the values that are."""
     op = find_op(node.op)
-    if op.numbers is None or len(node.outputs) != 1 or not all(map(is_number, (*node.inputs, *node.outputs))):
+    if op.numbers is None or len(node.outputs) != 1:
         return False
     n = size(node.outputs[0])
+    if (n > SMALL and op.elementwise) or not all(map(is_number, (*node.inputs, *node.outputs))):
+        return False
     if n > SMALL:
         own = sum(size(v) for v in node.inputs if v in held)
         whole = all(v in held or v in graph.constants for v in node.inputs)
-        if op.elementwise or not ((whole and n <= 4 * own) or _is_filling(node, graph)):
+        if not ((whole and n <= 4 * own) or _is_filling(node, graph)):
             return False
     elif op.elementwise and any(size(v) > SMALL for v in node.inputs):
         return False

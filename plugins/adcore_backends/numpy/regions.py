@@ -64,6 +64,9 @@ class Region:
 
 def regions(plan: Plan) -> dict[int, Region]:
     """The regions of a plan, by their first step."""
+    outputs = (v.type for node in plan.graph.nodes for v in node.outputs)
+    if not any(isinstance(t, Type) and t.size >= LARGE for t in outputs):
+        return {}
     search, found, i = _Search(plan), {}, 0
     while i < len(plan.steps):
         region = search.region(i)
