@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adcore.errors import OpError
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -26,3 +28,13 @@ class Sample:
     dtypes: tuple[str, ...] = ()
     smooth: bool = True
     program: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise OpError for shapes, ranges or dtypes that do not go with each other."""
+        n = len(self.shapes)
+        if any(not isinstance(shape, tuple) for shape in self.shapes):
+            raise OpError(f"a sample has shapes {self.shapes!r}", "one per input", "write ((2, 3),) for one input")
+        if len(self.ranges) not in (1, n) and n:
+            raise OpError(f"a sample has {len(self.ranges)} ranges for {n} inputs", "", "give one, or one per input")
+        if self.dtypes and len(self.dtypes) != n:
+            raise OpError(f"a sample has {len(self.dtypes)} dtypes for {n} inputs", "", "give none, or one per input")

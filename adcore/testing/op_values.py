@@ -278,8 +278,8 @@ def single(case: Case) -> None:
         wanted = [np.asarray(y).dtype for y in _tuple(_callables(case.op)[0](*arrays, **case.sample.params))]
     found = [v.type.dtype for v in narrow.graph.outputs]  # type: ignore[union-attr]
     if found != wanted:
-        shown = ", ".join(map(str, found))
-        raise broken("single", f"the result is {shown} from single precision", case.where, "leave dtypes to NumPy")
+        instead = "leave dtypes to NumPy" if case.sample.program is None else "give the program's constants a.dtype"
+        raise broken("single", f"the result is {', '.join(map(str, found))} from single precision", case.where, instead)
     _same_precision(case, case.graph, narrow.graph, case.arrays)
     if case.op.rule is not None:
         for wide, graph in ((case.tangent, narrow.tangent), (case.cotangent, narrow.cotangent)):

@@ -140,6 +140,19 @@ def test_an_op_without_samples_is_not_passed() -> None:
     check_op(bare, laws=["types", "pure"], samples=ONE)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"shapes": (2, 3)}, r"^a sample has shapes \(2, 3\)\n  one per input\n  write \(\(2, 3\),\) for one input$"),
+        ({"shapes": ((2,),), "ranges": ((0, 1), (0, 1))}, r"^a sample has 2 ranges for 1 inputs\n  give one, or one"),
+        ({"shapes": ((2,), ()), "dtypes": ("int8",)}, r"^a sample has 1 dtypes for 2 inputs\n  give none, or one per"),
+    ],
+)
+def test_a_sample_whose_parts_do_not_fit_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(OpError, match=message):
+        Sample(**given)
+
+
 def test_an_unknown_law_is_named() -> None:
     with pytest.raises(LawError, match=r"^no law is called 'typos'\n  known: types, dtypes, pure, "):
         check_op("core::sin", ["typos"])
