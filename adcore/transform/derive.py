@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from adcore.errors import RuleError
@@ -55,7 +56,9 @@ def _derived(node: Node, rule: Rule, half: str) -> Graph:
         if len(_cache) >= 4096:
             _cache.clear()
         with _guard(key, op.name, half):
-            _cache[key] = (_transposed(node, rule, half), (rule, node))  # keeps alive what id() stands for
+            graph = _transposed(node, rule, half)
+            nowhere = tuple(replace(n, source=None) for n in graph.nodes)  # it is spliced in at other lines too
+            _cache[key] = (replace(graph, nodes=nowhere), (rule, node))  # keeps alive what id() stands for
     return _cache[key][0]
 
 

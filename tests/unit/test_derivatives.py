@@ -395,3 +395,15 @@ def test_bad_code_of_the_user_raises_his_own_error() -> None:
         ad.grad(lambda p: p["missing"])(P)
     with pytest.raises(TraceError, match=r"^<lambda> returned 'text', which holds no array\n"):
         ad.grad(lambda x: "text")(1.0)
+
+
+def test_a_rule_that_was_derived_before_names_the_line_where_its_op_is_used_now() -> None:
+    def at(f: Any) -> set[int]:
+        graph = ad.differentiate(ad.trace(f, np.eye(3)), "vjp")
+        graph = ad.differentiate(graph, "jvp")
+        return {node.source.line for node in graph.nodes if node.source}
+
+    first = at(lambda a: np.linalg.det(a))
+    again = at(lambda a: np.linalg.det(a))
+    assert len(first) == len(again) == 1
+    assert again == {max(first) + 1}

@@ -88,6 +88,20 @@ def test_strided_arrays_and_inputs_as_outputs_are_left_as_they_are() -> None:
     same_bits(default_plan(simplify(ad.trace(f, np.ones(n)))), [CHANCE.normal(size=n)])
 
 
+def test_a_view_made_within_a_region_keeps_what_it_is_a_view_of() -> None:
+    def f(x: Any, y: Any) -> Any:
+        a = np.sin(x)
+        s = np.sum(y @ y.T)  # no elementwise op: the region starts after it
+        b = x * s + a.T  # the last that reads a, whose place is free from here
+        c = b * b + y
+        return np.cos(c) * c, s
+
+    n = 182
+    same_bits(
+        default_plan(simplify(ad.trace(f, np.ones((n, n)), np.ones((n, n))))), list(CHANCE.normal(size=(2, n, n)))
+    )
+
+
 ELEMENTWISE = [op for op in registry().ops.values() if op.elementwise and op.name.startswith("core::")]
 
 
@@ -123,13 +137,14 @@ def programs(draw: st.DrawFn) -> tuple[Graph, Plan]:
     count = draw(st.integers(4, 18))
     picks = [
         (
-            draw(st.sampled_from([*BINARY, *UNARY, "sum", "float32", "row"])),
+            draw(st.sampled_from([*BINARY, *UNARY, "sum", "float32", "row", "turned"])),
             draw(st.integers(0, 30)),
             draw(st.integers(0, 30)),
         )
         for _ in range(count)
     ]
     kept = draw(st.sets(st.integers(0, count), max_size=3))
+    shape = draw(st.sampled_from([(3 * (N // 3),), (183, 183)]))
 
     def f(x: Any, y: Any) -> Any:
         made = [x, y]
@@ -139,13 +154,15 @@ def programs(draw: st.DrawFn) -> tuple[Graph, Plan]:
                 made.append(a * np.sum(b))
             elif op == "float32":
                 made.append(a.astype(np.float32) * b)
+            elif op == "turned":
+                made.append(a.T * b)
             elif op == "row":
                 made.append(a.reshape(-1, 3)[:, 1:2].reshape(-1)[0] + b)
             else:
                 made.append(op(a, b) if op in BINARY else op(a))
         return (made[-1], *(made[k % len(made)] for k in sorted(kept)))
 
-    graph = simplify(ad.trace(f, np.ones(3 * (N // 3)), np.ones(3 * (N // 3))))
+    graph = simplify(ad.trace(f, np.ones(shape), np.ones(shape)))
     plan = default_plan(graph)
     shared = {node.inputs[0] for node in graph.nodes if find_op(node.op).view is not None}
     again = {

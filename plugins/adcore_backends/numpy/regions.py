@@ -119,14 +119,19 @@ class _Search:
         region = Region(start, start, first.outputs[0].type.shape)  # type: ignore[union-attr]
         if math.prod(region.shape) < LARGE:
             return None
+        dropped: set[Value] = set()
         for i in range(start, stop):
             step = self.plan.steps[i]
             if isinstance(step, DropValue):
                 region.drops.append(i)
+                dropped.add(self.number[step.value])
+            elif not dropped.isdisjoint(self.node(i).outputs):  # made again, where drops come at the end
+                break
             elif self.places[i] == ("view",):
                 if self.node(i).inputs[0] in region.made:
                     break
                 region.views.append(i)
+                self.follow(i)  # nodes of the region may read it
             else:
                 node = self.elementwise(i)
                 if node is None or len(region.nodes) == MOST or not self.joins(node, region):
