@@ -16,12 +16,14 @@ def test_a_sum_of_few_columns_has_the_bits_of_numpy(dtype: Any, width: int) -> N
     rng = np.random.default_rng(width)
     x = (rng.normal(size=(5, 67, width)) * np.exp(rng.normal(size=(5, 67, width)) * 5)).astype(dtype)
     x[0, 0], x[1, 2, 0], x[3, 4, -1] = -0.0, np.inf, np.nan
+    layouts = [x, np.asfortranarray(x), x[::-1, :, ::-1], np.swapaxes(x, 0, 1)]
     for f in (lambda x: np.sum(x, axis=-1), lambda x: np.sum(x[::2], axis=-1), lambda x: np.sum(x[..., ::-1], axis=2)):
-        found = ad.trace(f, x).compile()(x)
-        expected = f(x)
-        assert found.dtype == expected.dtype
-        assert np.where(np.isnan(found), 0, found).tobytes() == np.where(np.isnan(expected), 0, expected).tobytes()
-        assert np.array_equal(np.isnan(found), np.isnan(expected))
+        for a in layouts if width < 8 else layouts[:1]:  # from 8 on NumPy's order follows the layout
+            found = ad.trace(f, a).compile()(a)
+            expected = f(a)
+            assert found.dtype == expected.dtype
+            assert np.where(np.isnan(found), 0, found).tobytes() == np.where(np.isnan(expected), 0, expected).tobytes()
+            assert np.array_equal(np.isnan(found), np.isnan(expected))
 
 
 def test_sums_of_integers_and_complex_numbers_are_left_to_numpy() -> None:
