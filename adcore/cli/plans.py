@@ -28,6 +28,9 @@ def _plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeline", metavar="FILE", help="memory step by step, as .svg or .json (Chrome's trace format)"
     )
+    parser.add_argument(
+        "--schedule", metavar="FILE", help="what the longest loop runs and keeps when, as .svg, else as text"
+    )
     inputs_argument(parser)
     wrt_arguments(parser)
     strategy_arguments(parser)
@@ -72,8 +75,26 @@ def _plan(args: Arguments) -> int:
         kind = "json" if args.timeline.endswith(".json") else "svg"
         write_bytes(timeline(plan, kind, choice.budget.memory, measured).encode(), args.timeline)
         tell(f"{args.timeline}: {len(plan.steps):,} steps")
+    if args.schedule:
+        write_bytes(_diagram(plan, args.schedule.endswith(".svg")).encode(), args.schedule)
+        tell(f"{args.schedule}: the schedule of the longest loop")
     emit(args, data, text)
     return 0
+
+
+def _diagram(plan: Plan, picture: bool) -> str:
+    """The schedule of the longest loop of known length that a plan leads, in sub-graphs too."""
+    from adcore.errors import PlanError
+    from adcore.plan import diagram
+    from adcore.plan.explain import led
+
+    loops = [(pair.loop.length or 0, schedule) for pair, schedule in led(plan)]
+    if not loops or not max(loops, key=lambda loop: loop[0])[0]:
+        raise PlanError(
+            "the plan leads no loop by a schedule", f"in graph {plan.graph.name}", "give --memory or --snapshots"
+        )
+    length, schedule = max(loops, key=lambda loop: loop[0])
+    return diagram.svg(schedule, length) if picture else f"{diagram.text(schedule, length)}\n"
 
 
 def _measured(args: Arguments, plan: Plan, choice: Choice) -> int:

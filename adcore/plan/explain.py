@@ -17,9 +17,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from adcore.graph import Graph, Node, Value, bodies, values
+from adcore.graph import Graph, Node, Value, bodies, numbering, values
 from adcore.plan.check import Cost, walk
 from adcore.plan.layout import own_heap, views
+from adcore.plan.loops import Pair, schedule_cost, scheduled
+from adcore.plan.schedule import Schedule
 from adcore.plan.steps import Plan, Run, default_plan
 from adcore.plan.work import total_work, work
 
@@ -69,19 +71,60 @@ def timeline(plan: Plan) -> list[dict[str, Any]]:
 
 
 def explain(plan: Plan) -> str:
-    """The plan in words: budget, peak, extra work, what runs again, what binds the peak and what lives there."""
+    """The plan in words: budget, peak, extra work, what runs again, what binds the peak and what lives there.
+
+    Where a budget was promised, also what a tenth more memory would buy: the plan for that is made.
+    """
     cost = plan.cost
     lines = [f"plan of {plan.graph.name} by {plan.strategy or 'hand'}{': ' if plan.reason else ''}{plan.reason}"]
-    rows = [("peak", _peak(cost)), ("work", _extra(plan, cost))]
+    rows = [] if plan.budget is None else [("budget", size(plan.budget))]
+    rows += [("peak", _peak(cost)), ("work", _extra(plan, cost))]
     if cost.forward_steps:
-        rows.append(("loops", f"{cost.forward_steps} steps of loops that are differentiated, repetitions included"))
+        rows.append(("loops", f"{cost.forward_steps:,} steps of loops that are differentiated, repetitions included"))
+    rows += [("", line) for line in _schedules(plan)]
     if cost.disk_written:
         rows.append(("disk", f"{size(cost.disk_written)} written, {size(cost.disk_read)} read"))
     rows.append(("binds", _binds(plan, cost)))
     lines += [f"  {head:<9} {text}" for head, text in rows]
     lines += _listed(("live at", "the peak"), [f"{size(n):>7}  {what}" for n, what in _live(plan, cost.binds)])
     lines += _listed(("run", "again"), _repeated(plan))
+    lines += [f"  {'more':<9} {line}" for line in _more(plan)]
     return "\n".join(lines)
+
+
+def _schedules(plan: Plan) -> list[str]:
+    """What each loop keeps that is led by a schedule, those of sub-graphs after those around them."""
+    found = []
+    for pair, schedule in led(plan):
+        cost = schedule_cost(schedule, pair)
+        name = f"loop of {pair.loop.step.name}"
+        if cost is None:
+            found.append(f"{name}: {schedule.name}, snapshots of {size(pair.state)}, for any number of steps")
+            continue
+        kept = f"{cost.peak_memory:,} snapshots of {size(pair.state)}"
+        kept += f", {cost.peak_disk:,} on disk" if cost.peak_disk else ""
+        kept += f", {cost.peak_taped:,} records of {size(pair.record_bytes)}"
+        found.append(f"{name}: {cost.length:,} steps in {cost.forward_steps:,} ({schedule.name}); {kept}")
+    return found
+
+
+def led(plan: Plan) -> list[tuple[Pair, Schedule]]:
+    """The loops that are led by a schedule, those of sub-graphs after those around them, and their schedules."""
+    number = numbering(plan.graph)
+    found = [(pair, plan.trails[number[pair.trails[0]]]) for pair in dict.fromkeys(scheduled(plan).values())]
+    inner = {id(p): p for p in plan.bodies.values()}.values()
+    return found + [one for body in inner for one in led(body)]
+
+
+def _more(plan: Plan) -> list[str]:
+    """What a tenth more memory would buy."""
+    if plan.budget is None or plan.replan is None:
+        return []
+    budget = plan.budget * 11 // 10
+    other = plan.replan(budget)
+    return [
+        f"memory: with a tenth more, {size(budget)}, {overhead(other):.1%} more work in place of {overhead(plan):.1%}"
+    ]
 
 
 def _peak(cost: Cost) -> str:
@@ -127,7 +170,7 @@ def _live(plan: Plan, binds: int) -> list[tuple[int, str]]:
     counts: Counter[str] = Counter()
     for v in live:
         if v not in viewed and v.type.nbytes:
-            totals[names[v]] += v.type.nbytes
+            totals[names[v]] += plan.layout.trails.get(v, v.type.nbytes)
             counts[names[v]] += 1
     found = [(n, f"{name}, {counts[name]} times" if counts[name] > 1 else name) for name, n in totals.items()]
     if plan.steps and isinstance(plan.steps[binds], Run):
