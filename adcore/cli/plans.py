@@ -73,7 +73,8 @@ def _plan(args: Arguments) -> int:
         text += f"\n\n{_told(data['curve'])}"
     if args.timeline:
         kind = "json" if args.timeline.endswith(".json") else "svg"
-        write_bytes(timeline(plan, kind, choice.budget.memory, measured).encode(), args.timeline)
+        budget = choice.budget.memory if plan.budget is None else plan.budget
+        write_bytes(timeline(plan, kind, budget, measured).encode(), args.timeline)
         tell(f"{args.timeline}: {len(plan.steps):,} steps")
     if args.schedule:
         write_bytes(_diagram(plan, args.schedule.endswith(".svg")).encode(), args.schedule)

@@ -6,6 +6,7 @@ import html
 import json
 from typing import Any
 
+from adcore.plan.diagram import ticks
 from adcore.plan.explain import size
 from adcore.plan.steps import Plan
 
@@ -34,7 +35,9 @@ def svg(plan: Plan, budget: int | None = None, measured: int | None = None) -> s
     rows = plan.timeline()
     n = max(len(rows), 1)
     held = max((row["held"] for row in rows), default=0)
-    most = max(plan.cost.peak_bytes, budget or 0, measured or 0, held, 1) * 1.06
+    most = max(plan.cost.peak_bytes, measured or 0, held, 1) * 1.06
+    if budget is not None and budget < 2 * most:  # else all would lie at the bottom
+        most = max(most, 1.06 * budget)
 
     def x(step: float) -> float:
         return LEFT + (WIDE - LEFT - RIGHT) * step / n
@@ -45,8 +48,7 @@ def svg(plan: Plan, budget: int | None = None, measured: int | None = None) -> s
     parts = [
         f'<text class="title" x="{LEFT}" y="24">memory of {_text(plan.graph.name)} by {_text(plan.strategy)}</text>'
     ]
-    for i in range(5):
-        b = most * i / 4
+    for b in ticks(most):
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(b):.1f}" y2="{y(b):.1f}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(b) + 4:.1f}" text-anchor="end">{size(b)}</text>')
     edge = "".join(
@@ -82,11 +84,13 @@ def _lines(plan: Plan, budget: int | None, measured: int | None, y: Any) -> list
         ("peak", "red", "predicted peak", plan.cost.peak_bytes), ("measured", "orange", "measured peak", measured),
         ("budget", "green", "budget", budget),
     ):  # fmt: skip
-        if nbytes is not None:
+        if nbytes is None:
+            continue
+        if y(nbytes) > TOP:
             found.append(
                 f'<line class="{kind}" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(nbytes):.1f}" y2="{y(nbytes):.1f}"/>'
             )
-            told.append(f'<tspan class="{colour}">{name} {size(nbytes)}</tspan>')
+        told.append(f'<tspan class="{colour}">{name} {size(nbytes)}</tspan>')
     return [*found, f'<text x="{LEFT}" y="46">{", ".join(told)}</text>']
 
 

@@ -14,13 +14,15 @@ Back     <<<<
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass, field
 
 from adcore.plan.actions import Action, Advance, Back, Drop, Load, Save, Tape, Turn
+from adcore.plan.explain import count
 from adcore.plan.replay import replay
 from adcore.plan.schedule import Schedule, Whole
 
-__all__ = ["Whole", "svg", "text"]
+__all__ = ["Whole", "svg", "text", "ticks"]
 
 MARKS = {"Advance": ">", "Tape": "#", "Back": "<"}
 
@@ -34,13 +36,16 @@ def text(schedule: Schedule, length: int, most: int = 200) -> str:
     columns = -(-length // width)
     head = f"0..{length - 1}" if length else ""
     lines = [f"{'':9}{head}{f', {width} steps a column' if width > 1 else ''}"]
-    held: dict[int, str] = {}
+    held: dict[tuple[str, int], None] = {}
     hidden = 0
     for action in schedule.actions(length):
         name, row = type(action).__name__, [" "] * columns
-        _keep(action, held)
-        for step, mark in held.items():
-            row[min(step // width, columns - 1)] = mark
+        if isinstance(action, Save):
+            held[action.tier, action.step] = None
+        elif isinstance(action, Drop):
+            del held[action.tier, action.step]
+        for tier, step in sorted(held):  # memory last: it is shown where both hold a step
+            row[min(step // width, columns - 1)] = "o" if tier == "memory" else "d"
         if isinstance(action, Advance | Tape | Back):
             start, stop = action.start // width, -(-action.stop // width)
             row[start:stop] = MARKS[name] * (stop - start)
@@ -52,22 +57,14 @@ def text(schedule: Schedule, length: int, most: int = 200) -> str:
     if hidden:
         lines.append(f"... and {hidden:,} more actions")
     disk = f" and {cost.peak_disk:,} on disk" if cost.peak_disk else ""
-    lines.append(f"{cost.forward_steps:,} forward steps for {length:,}, at most {cost.peak_memory:,} snapshots{disk}")
+    kept = f"at most {count(cost.peak_memory, 'snapshot')}{disk}"
+    lines.append(f"{cost.forward_steps:,} forward steps for {length:,}, {kept}")
     return "\n".join(lines)
-
-
-def _keep(action: Action, held: dict[int, str]) -> None:
-    """What is stored once the action is done."""
-    match action:
-        case Save(step, tier):
-            held[step] = "o" if tier == "memory" else held.get(step, "d")
-        case Drop(step, _):
-            held.pop(step, None)
 
 
 # --- the picture ---------------------------------------------------------------------------------
 
-WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 960.0, 420.0, 88.0, 24.0, 58.0, 46.0
+WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 960.0, 430.0, 88.0, 24.0, 58.0, 52.0
 
 STYLE = """\
 text { font: 12px system-ui, Helvetica, Arial, sans-serif; fill: #57606a }
@@ -76,6 +73,26 @@ path { fill: none } .advance { stroke: #8c959f; stroke-width: 1 } .tape { stroke
 .back { stroke: #c0392b; stroke-width: 2 } .turn { stroke: #3c7d46; stroke-dasharray: 5 3 }
 .memory { stroke: #9fc3e8; stroke-width: 1 } .disk { stroke: #c9a86a; stroke-width: 1.4 }
 .blue { fill: #2f6fb0 } .red { fill: #c0392b } .grey { fill: #57606a } .green { fill: #3c7d46 }"""
+
+
+def ticks(most: float) -> list[float]:
+    """Round numbers from 0 up to the most, about five of them.
+
+    >>> ticks(300)
+    [0.0, 100.0, 200.0, 300.0]
+    """
+    if most <= 0:
+        return [0.0]
+    power = 10.0 ** math.floor(math.log10(most / 5))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k * 5.5 >= most)
+    return [step * i for i in range(int(most / step * (1 + 1e-9)) + 1)]
+
+
+def _told(schedule: Schedule) -> str:
+    """A schedule as people read it: its name, and its whole numbers."""
+    name, values = schedule.to_data()
+    told = [f"{key} {value:,}" for key, value in values.items() if isinstance(value, int)]
+    return f"{name} ({', '.join(told)})" if told else str(name)
 
 
 @dataclass(slots=True)
@@ -123,22 +140,25 @@ def svg(schedule: Schedule, length: int) -> str:
     def y(step: float) -> float:
         return TOP + (HIGH - TOP - BOTTOM) * (1 - (up if step < 0 else step) / up)
 
-    title = f"{html.escape(repr(schedule))} on {length:,} steps"
+    title = html.escape(f"{length:,} steps under schedule {_told(schedule)}")
     disk = f", {cost.peak_disk:,} on disk" if cost.peak_disk else ""
     told = (
         f'<tspan class="grey">{cost.forward_steps - cost.taped_steps:,} steps advanced</tspan>, '
         f'<tspan class="blue">{cost.taped_steps:,} taped</tspan>, <tspan class="red">{length:,} reversed</tspan>; '
-        f"at most {cost.peak_memory:,} snapshots in memory{disk}, {cost.peak_taped:,} records"
+        f"at most {count(cost.peak_memory, 'snapshot')} in memory{disk}, {count(cost.peak_taped, 'record')}"
     )
     parts = [
         f'<text class="title" x="{LEFT}" y="22">{title}</text><text x="{LEFT}" y="42">{told}</text>',
-        f'<text x="{LEFT}" y="{HIGH - 14}">work done: {int(paths.now):,} steps, forward and back</text>',
+        f'<text x="{LEFT}" y="{HIGH - 10}">work done, in steps forward and back: {int(paths.now):,}</text>',
     ]
-    for i in range(5):
-        step = up * i / 4
+    for step in ticks(length):
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(step):.1f}" y2="{y(step):.1f}"/>')
-        name = f"step {step:,.0f}" if i == 4 else f"{step:,.0f}"
+        name = "step 0" if step == 0 else f"{step:,.0f}"
         parts.append(f'<text x="{LEFT - 8}" y="{y(step) + 4:.1f}" text-anchor="end">{name}</text>')
+    parts += [
+        f'<text x="{x(done):.1f}" y="{HIGH - BOTTOM + 16}" text-anchor="middle">{done:,.0f}</text>'
+        for done in ticks(paths.now)
+    ]
     for kind in ("memory", "disk", "advance", "tape", "back", "turn"):
         lines = paths.lines.get(kind, ())
         d = "".join(f"M{x(a):.1f} {y(b):.1f}L{x(c):.1f} {y(e):.1f}" for a, b, c, e in lines)

@@ -42,6 +42,15 @@ def size(nbytes: float) -> str:
     return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
 
 
+def count(n: int, noun: str) -> str:
+    """So many of them.
+
+    >>> count(1, "snapshot"), count(1200, "snapshot")
+    ('1 snapshot', '1,200 snapshots')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def overhead(plan: Plan) -> float:
     """Work of the plan over that of running every node and every step of a loop once, minus 1."""
     once = total_work(default_plan(plan.graph))
@@ -101,9 +110,9 @@ def _schedules(plan: Plan) -> list[str]:
         if cost is None:
             found.append(f"{name}: {schedule.name}, snapshots of {size(pair.state)}, for any number of steps")
             continue
-        kept = f"{cost.peak_memory:,} snapshots of {size(pair.state)}"
+        kept = f"{count(cost.peak_memory, 'snapshot')} of {size(pair.state)}"
         kept += f", {cost.peak_disk:,} on disk" if cost.peak_disk else ""
-        kept += f", {cost.peak_taped:,} records of {size(pair.record_bytes)}"
+        kept += f", {count(cost.peak_taped, 'record')} of {size(pair.record_bytes)}"
         found.append(f"{name}: {cost.length:,} steps in {cost.forward_steps:,} ({schedule.name}); {kept}")
     return found
 
@@ -122,9 +131,8 @@ def _more(plan: Plan) -> list[str]:
         return []
     budget = plan.budget * 11 // 10
     other = plan.replan(budget)
-    return [
-        f"memory: with a tenth more, {size(budget)}, {overhead(other):.1%} more work in place of {overhead(plan):.1%}"
-    ]
+    found = f"{overhead(other):.1%} more work in place of {overhead(plan):.1%}"
+    return [f"a tenth more memory, {size(budget)}, would take {found}"]
 
 
 def _peak(cost: Cost) -> str:

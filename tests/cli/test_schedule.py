@@ -21,7 +21,7 @@ def test_the_schedule_of_a_loop_is_drawn(tmp_path: Path, capsys: pytest.CaptureF
     ad.trace(looped, np.zeros(7)).save(tmp_path / "f.adg")
     common = ["plan", str(tmp_path / "f.adg"), "--strategy", "checkpointed", "--snapshots", "3", "--schedule"]
     assert main([*common, str(tmp_path / "loop.svg")]) == 0
-    assert "Binomial(slots=3, leaf=1) on 30 steps" in (tmp_path / "loop.svg").read_text()
+    assert "30 steps under schedule binomial (slots 3, leaf 1)" in (tmp_path / "loop.svg").read_text()
     assert main([*common, str(tmp_path / "loop.txt")]) == 0
     lines = (tmp_path / "loop.txt").read_text().splitlines()
     assert lines[1] == "Save     o"
