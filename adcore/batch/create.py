@@ -99,9 +99,16 @@ def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None])
         files={file: directory.sha256_file(place / file) for file in sorted(used)},
         options=job.options,
         versions=versions(),
+        reuse=reused(place, job),
     )
     directory.save(place, resolved)
     return resolved
+
+
+def reused(place: Path, job: JobFile) -> tuple[str, ...]:
+    """The folders of jobs whose results are taken, as the directory of a job has them; by default its own."""
+    folders = (place.parent,) if job.reuse is None else job.reuse
+    return tuple(os.path.relpath(folder, place) for folder in folders)
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@
     plugins/         plugins that are single files
     journal.sqlite   what became of every item            results/     shards
     report.csv       one row per item                     workers/     logs of worker processes
-    lock, stop       who runs it; asked to stop
+    lock, running    who runs it, and that others may wait for it        stop    it is asked to stop
 
 The directory is complete in itself: it can be moved, and resumed when job file, data and model are gone.
 """
@@ -22,8 +22,9 @@ from typing import Any
 from adcore.errors import JobDamagedError, StorageError
 from adcore.serialize.durable import write
 
-VERSION = 1
-JOB, MANIFEST, JOURNAL, RESULTS, STOP = "job.toml", "manifest.jsonl", "journal.sqlite", "results", "stop"
+VERSION = 2
+JOB, MANIFEST, JOURNAL, RESULTS = "job.toml", "manifest.jsonl", "journal.sqlite", "results"
+STOP, RUNNING = "stop", "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Job:
     files: Mapping[str, str] = field(default_factory=dict)  # sha256 of all of these, and of graphs
     options: Mapping[str, Any] = field(default_factory=dict)  # the [executor] table
     versions: Mapping[str, str] = field(default_factory=dict)
+    reuse: tuple[str, ...] = ()  # folders of jobs whose results are taken, relative to the job's directory
 
 
 def save(directory: Path, job: Job) -> None:
@@ -111,8 +113,8 @@ def load(directory: Path) -> Job:
             name: Group(**{**table, "wrt": tuple(table["wrt"]), "of": tuple(table["of"])})
             for name, table in tables.pop("groups").items()
         }
-        plugins = tuple(tables.pop("plugins"))
-        return Job(limits=Limits(**tables.pop("limits")), groups=groups, plugins=plugins, **tables)
+        plugins, reuse = tuple(tables.pop("plugins")), tuple(tables.pop("reuse"))
+        return Job(limits=Limits(**tables.pop("limits")), groups=groups, plugins=plugins, reuse=reuse, **tables)
     except FileNotFoundError:
         raise JobDamagedError(
             f"{directory} holds no batch job",

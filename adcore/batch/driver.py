@@ -22,6 +22,7 @@ from types import FrameType
 from adcore.batch.directory import STOP, Limits
 from adcore.batch.feed import Feed
 from adcore.batch.journal import FAILED, PENDING, QUARANTINED, STATES, Journal
+from adcore.batch.neighbours import Neighbours
 from adcore.batch.shards import Store
 from adcore.errors import ExecutorError, JobDamagedError, StorageError
 from adcore.executor import Chunk, Executor, Outcome
@@ -96,9 +97,17 @@ class Driver:
     """Runs the pending items of one job to their end. `tally` is up to date after every outcome."""
 
     def __init__(
-        self, place: Path, journal: Journal, executor: Executor, limits: Limits, tally: Tally, stop: Stop
+        self,
+        place: Path,
+        journal: Journal,
+        executor: Executor,
+        limits: Limits,
+        tally: Tally,
+        stop: Stop,
+        neighbours: Neighbours,
     ) -> None:
         self.place, self.journal, self.executor, self.limits = place, journal, executor, limits
+        self.neighbours = neighbours
         self.store = Store(place / "results")
         self.tally, self.stop = tally, stop
         self.feed = Feed(journal, executor.slots, limits.chunk_seconds, tally.total - tally.settled)
@@ -116,7 +125,9 @@ class Driver:
                 if self.out:
                     self._settle(self.executor.wait(TICK))
                 else:
-                    time.sleep(TICK)  # all that is left waits for its next attempt
+                    time.sleep(TICK)  # all that is left waits for its next attempt, or for another job
+                if self.neighbours.waiting:
+                    self.tally.done += self.neighbours.look()
                 if (self.place / STOP).exists():
                     self.stop.ask(75)
                 if self.stop.code:
@@ -146,7 +157,12 @@ class Driver:
             self.journal.commit()
             self.out[chunk.number] = chunk
             self.executor.submit(chunk)
-        return bool(self.out) or self.feed.waiting or self.feed.start_over()
+        if self.out or self.feed.waiting:
+            return True
+        if self.neighbours.waiting and not self.neighbours.ended:
+            return True
+        self.neighbours.ended = False
+        return self.feed.start_over() or self.neighbours.waiting
 
     def _drain(self, tick: Callable[[Tally], None]) -> None:
         """Take what is finished within the time of grace; workers end their chunks when they see the file."""

@@ -67,6 +67,7 @@ class Journal:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")  # results are fsynced; a lost row is adopted again
         self._db.execute("PRAGMA cache_size=-8000")
+        self._db.execute("CREATE TEMP TABLE awaited (item INTEGER PRIMARY KEY, job INTEGER)")
 
     def damage(self, items: int, manifest: str) -> str:
         """Why this cannot be the journal of a manifest with this many items and this hash; or ""."""
@@ -116,7 +117,7 @@ class Journal:
         """
         return self._db.execute(
             "SELECT grp, item, offset FROM items WHERE state = 0 AND twin IS NULL AND (grp, item) > (?, ?)"
-            " ORDER BY grp, item LIMIT ?",
+            " AND item NOT IN (SELECT item FROM awaited) ORDER BY grp, item LIMIT ?",
             (*after, limit),
         ).fetchall()
 
@@ -183,17 +184,55 @@ class Journal:
 
     def useful_shards(self, other: Path) -> list[str]:
         """The names of the shards in which another job's journal has results for pending items of this one."""
+        return [
+            name
+            for (name,) in self._beside(
+                other,
+                "SELECT DISTINCT s.name FROM items AS i JOIN other.items AS o ON o.key = i.key AND o.state = 1"
+                " JOIN other.shards AS s ON s.shard = o.shard WHERE i.state = 0 AND i.twin IS NULL ORDER BY s.name",
+            )
+        ]
+
+    def known_shards(self, other: Path) -> set[str]:
+        """The names of all shards that another job's journal has a row of."""
+        return {name for (name,) in self._beside(other, "SELECT name FROM other.shards")}
+
+    def wants(self, keys: Iterable[bytes]) -> bool:
+        """Whether an item with one of these keys is pending."""
+        query = "SELECT 1 FROM items WHERE key = ? AND state = 0 AND twin IS NULL"
+        return any(self._db.execute(query, (key,)).fetchone() for key in keys)
+
+    def wait_for(self, job: int, other: Path) -> int:
+        """Keep back the pending items that another job's journal has too, failed ones not; how many.
+
+        job: the number under which `still_awaited` knows them.
+        """
+        query = (
+            "INSERT OR IGNORE INTO awaited SELECT i.item, ? FROM items AS i JOIN other.items AS o"
+            " ON o.key = i.key AND o.state IN (0, 1) WHERE i.state = 0 AND i.twin IS NULL RETURNING item"
+        )
+        return len(self._beside(other, query, (job,)))
+
+    def still_awaited(self, job: int, gone: bool) -> int:
+        """How many items are still kept back for another job; none if that one is gone."""
+        self._begin()
+        query = "DELETE FROM awaited WHERE job = ? AND (? OR item IN (SELECT item FROM items WHERE state != 0))"
+        self._db.execute(query, (job, gone))
+        return int(self._db.execute("SELECT count(*) FROM awaited WHERE job = ?", (job,)).fetchone()[0])
+
+    def awaited(self) -> int:
+        """How many items are kept back for other jobs."""
+        return int(self._db.execute("SELECT count(*) FROM awaited").fetchone()[0])
+
+    def _beside(self, other: Path, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Rows of a query that also reads another journal as `other`; none if it cannot be read."""
         try:
             self.commit()
             self._db.execute("ATTACH ? AS other", (_uri(other, "mode=ro"),))
         except sqlite3.Error:
             return []  # not a journal: that is its own job's trouble
         try:
-            query = (
-                "SELECT DISTINCT s.name FROM items AS i JOIN other.items AS o ON o.key = i.key AND o.state = 1"
-                " JOIN other.shards AS s ON s.shard = o.shard WHERE i.state = 0 AND i.twin IS NULL ORDER BY s.name"
-            )
-            return [name for (name,) in self._db.execute(query)]
+            return self._db.execute(query, values).fetchall()
         except sqlite3.Error:
             return []
         finally:

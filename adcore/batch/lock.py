@@ -1,10 +1,10 @@
-"""The lock of a job: one driver at a time."""
+"""The lock of a job: one driver at a time. And of folders, for a moment: one driver looks around at a time."""
 
 import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -55,6 +55,19 @@ def holder(directory: Path) -> tuple[int, str] | None:
     except OSError:
         return None
     return (int(words[1]), words[3]) if len(words) == 4 else (0, "")
+
+
+@contextlib.contextmanager
+def lock_folders(folders: Iterable[Path], wait_seconds: float = 30.0) -> Iterator[None]:
+    """Hold some folders against everybody else who does so; after `wait_seconds`, or where it cannot be, without."""
+    with contextlib.ExitStack() as stack:
+        for folder in sorted(folders):  # all in the same order: nobody waits in a circle
+            with contextlib.suppress(OSError):
+                file = stack.enter_context(open(folder / ".adcore-lock", "a+", encoding="utf-8"))
+                end = time.monotonic() + wait_seconds
+                while not _try_lock(file) and time.monotonic() < end:
+                    time.sleep(0.02)
+        yield
 
 
 def _taken_by(file: IO[str]) -> str:

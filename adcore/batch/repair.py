@@ -10,7 +10,7 @@ manifest, table altered      an error: what the keys were made from is gone
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,24 +69,6 @@ def adopt(journal: Journal, store: Store, name: str) -> int:
     return journal.adopt(number, listed)
 
 
-def take_over(journal: Journal, place: Path, others: Iterable[Path]) -> int:
-    """Take results that pending items have in other jobs: equal keys are never computed twice.
-
-    others: directories of jobs, or folders that hold such directories. How many items were found.
-    """
-    store = Store(place / directory.RESULTS)
-    found = 0
-    for other in _jobs(others, place):
-        source = Store(other / directory.RESULTS)
-        for name in journal.useful_shards(other / directory.JOURNAL):
-            with contextlib.suppress(FileNotFoundError, FileFormatError):  # lost or damaged over there
-                source.open(name, verify=True)
-                store.link(name, source)
-                found += adopt(journal, store, name)
-        journal.commit()
-    return found
-
-
 def open_journal(place: Path, job: Job, tell: Callable[[str], None]) -> Journal:
     """The journal; if it is damaged it is set aside and made again from the manifest (results follow).
 
@@ -138,12 +120,3 @@ def check_files(place: Path, job: Job) -> None:
                 f"job {place}",
                 "remove job.toml in that directory and run the original job file again",
             )
-
-
-def _jobs(folders: Iterable[Path], place: Path) -> list[Path]:
-    """The job directories among some folders and right below them, except this one."""
-    found = []
-    for folder in folders:
-        below = sorted(folder.iterdir()) if folder.is_dir() else []
-        found += [path for path in (folder, *below) if (path / directory.JOB).is_file()]
-    return [path for path in found if path.resolve() != place.resolve()]

@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adcore.batch import directory, guard
-from adcore.batch.create import create, source_hash, versions
+from adcore.batch.create import create, reused, source_hash, versions
 from adcore.batch.directory import Job, Limits
 from adcore.batch.driver import Driver, Stop, Tally, signals
 from adcore.batch.job import JobFile, read_job
 from adcore.batch.journal import Journal
 from adcore.batch.lock import holder, lock
+from adcore.batch.neighbours import Neighbours
 from adcore.batch.progress import Progress, Silent
 from adcore.batch.read import Results
-from adcore.batch.repair import Repair, check_files, open_journal, reconcile, take_over
+from adcore.batch.repair import Repair, check_files, open_journal, reconcile
 from adcore.batch.report import Failure, first_failures, write_report
 from adcore.batch.shards import Store
 from adcore.errors import BatchError, ConfigError, StorageError
@@ -94,11 +95,10 @@ def run(
                     f"{place}, made for {file.source.path} or another file",
                     "choose another with --out, or remove it; with {hash} in `out` every job has its own",
                 )
-            known = replace(known, limits=file.limits, options=file.options)
+            known = replace(known, limits=file.limits, options=file.options, reuse=reused(place, file))
         else:
             known = create(place, file, source, notes.tell)
-        others = (place.parent,) if file.reuse is None else file.reuse
-        return _drive(place, known, notes, verify, others)
+        return _drive(place, known, notes, verify)
 
 
 def resume(
@@ -189,19 +189,21 @@ class Notes:
 # --- one run -------------------------------------------------------------------------------------
 
 
-def _drive(place: Path, job: Job, notes: Notes, verify: bool, others: Sequence[Path] = ()) -> Summary:
+def _drive(place: Path, job: Job, notes: Notes, verify: bool) -> Summary:
     """Make the directory consistent, run what is pending, write the report."""
     begin = time.monotonic()
-    (place / directory.STOP).unlink(missing_ok=True)
+    for left in (directory.STOP, directory.RUNNING):
+        (place / left).unlink(missing_ok=True)
     check_files(place, job)
     journal = open_journal(place, job, notes.tell)
     with contextlib.closing(journal), contextlib.closing(notes.progress), signals() as stop:
         journal.release()
         _tell_repair(reconcile(journal, Store(place / directory.RESULTS), verify), notes)
-        if found := take_over(journal, place, others):
+        neighbours = Neighbours(journal, place, (place / folder for folder in job.reuse))
+        if found := neighbours.take():
             notes.tell(f"{found} items have results in other jobs: taken from there")
         try:
-            _run_pending(place, job, journal, notes, stop)
+            _run_pending(place, job, journal, neighbours, notes, stop)
         finally:
             with contextlib.suppress(sqlite3.Error, StorageError):
                 report = write_report(place, job, journal)
@@ -222,7 +224,7 @@ def _drive(place: Path, job: Job, notes: Notes, verify: bool, others: Sequence[P
         return Summary(place, code, counts, seconds, report, failures, tuple(notes.messages), tuple(machines))
 
 
-def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: Stop) -> None:
+def _run_pending(place: Path, job: Job, journal: Journal, neighbours: Neighbours, notes: Notes, stop: Stop) -> None:
     counts = journal.counts(twins=False)
     tally = Tally(job.items - journal.twins(), counts["done"], counts["failed"], counts["quarantined"])
     if tally.settled == tally.total:
@@ -247,7 +249,10 @@ def _run_pending(place: Path, job: Job, journal: Journal, notes: Notes, stop: St
         chunk_seconds=limits.chunk_seconds,
         options=job.options,
     )
-    Driver(place, journal, kind(setup), limits, tally, stop).run(notes.progress.update)
+    with neighbours.claim() as awaited:
+        if awaited:
+            notes.tell(f"{awaited} items are being computed by other jobs: their results are taken when they are there")
+        Driver(place, journal, kind(setup), limits, tally, stop, neighbours).run(notes.progress.update)
 
 
 def _tell_repair(repair: Repair, notes: Notes) -> None:
