@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from adcore.extend import Field, Stepper, combine, implicit, jacobian_of, polynomial
+from adcore_ops.ode.esdirk_weights import WEIGHTS3, WEIGHTS4, WEIGHTS5, Weights
 
 
 @dataclass(frozen=True, slots=True)
 class Esdirk(Stepper):
     """A diagonally implicit method with an explicit first stage, whose last stage is the result.
 
-    a: rows with their diagonal gamma. c: nodes. error: weights of the estimate.
+    a: rows with their diagonal gamma. c: nodes. error: weights of the estimate. dense_weights: p_ij, as in a Tableau.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Esdirk(Stepper):
     a: tuple[tuple[float, ...], ...]
     c: tuple[float, ...]
     error: tuple[float, ...]
+    dense_weights: Weights
     implicit: ClassVar[bool] = True
 
     def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
@@ -44,13 +46,12 @@ class Esdirk(Stepper):
             ok, at = np.logical_and(ok, solved), found
             ks.append(np.where(h == 0, f(t, y), (at - base) / (nonzero * gamma)))
         matrix = np.eye(y.shape[0], dtype=y.dtype) - h * gamma * jacobian_of(lambda Y: f(t, Y), y)
-        return at, (np.linalg.solve(matrix, h * combine(self.error, ks)),), np.stack([ks[0], ks[-1]]), ok
+        return at, (np.linalg.solve(matrix, h * combine(self.error, ks)),), np.stack(ks), ok
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
-        """The cubic through both states and slopes."""
-        x = theta
-        slope = x * (1 - x) * ((1 - x) * stages[0] - x * stages[1])
-        return y + x * x * (3 - 2 * x) * (y1 - y) + h * slope
+        """The interpolant of `adcore_ops.ode.esdirk_weights`."""
+        ks = [stages[i] for i in range(len(self.a))]
+        return y + h * theta * polynomial([combine(p, ks) for p in zip(*self.dense_weights, strict=True)], theta)
 
 
 SQRT6 = float(np.sqrt(6.0))
@@ -99,10 +100,10 @@ class Radau(Stepper):
         return y + sum(w * (stages[i] - y) for i, w in enumerate(weights))
 
 
-def _esdirk(name: str, order: int, rows: Any, c: Any, embedded: Any, times: float = 1.0) -> Esdirk:
+def _esdirk(name: str, order: int, rows: Any, c: Any, embedded: Any, dense: Weights, times: float = 1.0) -> Esdirk:
     """times: what the estimate is multiplied by, where it is far smaller than the error of a step."""
     error = tuple(times * (b - e) for b, e in zip(rows[-1], embedded, strict=True))
-    return Esdirk(name, order, order - 1, rows, c, error)
+    return Esdirk(name, order, order - 1, rows, c, error, dense)
 
 
 G3 = 1767732205903 / 4055673282236
@@ -117,6 +118,7 @@ ESDIRK3 = _esdirk(
         2756255671327 / 12835298489170, -10771552573575 / 22201958757719, 9247589265047 / 10645013368117,
         2193209047091 / 5459859503100,
     ),
+    WEIGHTS3,
 )  # fmt: skip
 ESDIRK4 = _esdirk(
     "ESDIRK4", 4,
@@ -131,6 +133,7 @@ ESDIRK4 = _esdirk(
         4586570599 / 29645900160, 0, 178811875 / 945068544, 814220225 / 1159782912, -3700637 / 11593932,
         61727 / 225920,
     ),
+    WEIGHTS4,
 )  # fmt: skip
 G5 = 41 / 200
 ESDIRK5 = _esdirk(
@@ -157,6 +160,7 @@ ESDIRK5 = _esdirk(
         -975461918565 / 9796059967033, 0, 0, 78070527104295 / 32432590147079, -548382580838 / 3424219808633,
         -33438840321285 / 15594753105479, 3629800801594 / 4656183773603, 4035322873751 / 18575991585200,
     ),
+    WEIGHTS5,
     10.0,  # measured: on the reference problems the gradient is then within 100 tolerances
 )  # fmt: skip
 RADAU = Radau()

@@ -1,0 +1,40 @@
+"""Interpolants of the ESDIRK methods: weights p_ij of y(theta) = y + h sum_i k_i sum_j p_ij theta^(j+1).
+
+They are the polynomials of lowest degree with all of the following.
+- Order 3 for ESDIRK3, else 4, at every theta: sum_i b_i(theta) Phi_i(tree) = theta^r / gamma(tree) for the trees of
+  r nodes. With stage order 2 these are the rows 1, c, c^2, and for order 4 also c^3 and A c^2.
+- y(theta) stays bounded where the equation is ever stiffer and y off its slow states, though k_1 = f(y) does not:
+  b_1(theta) = b_2..s(theta) A_2..s^-1 a_2..s,1.
+- b(1) = b, and b'(1) is the last unit vector: y and y' of the end.
+For ESDIRK3 and ESDIRK4 that is one polynomial. For ESDIRK5, of degree 5, six numbers are left free: they make the
+conditions of order 5 hold as well as they can, in the mean square over 21 equidistant theta.
+Source: Hairer, Norsett and Wanner 1993, "Solving Ordinary Differential Equations I", theorem II.6.1, for order
+conditions at every theta. Solved in 40 digits.
+"""
+
+Weights = tuple[tuple[float, ...], ...]
+
+WEIGHTS3: Weights = (
+    (1.1025331881751257, -1.6421433033100798, 0.7272511394816781),
+    (1.7650559155930665, -5.316004251916998, 2.955650862746976),
+    (-0.8223288484330898, 4.560027480031496, -2.765908703876634),
+    (-1.0452602553351023, 2.398120075195582, -0.9169932983520203),
+)
+WEIGHTS4: Weights = (
+    (2.080893593348737, -10.387222137878357, 15.16342867635719, -6.699183836665898),
+    (8.994708994709068, -62.26033646991783, 97.53654595570846, -44.2709184804997),
+    (-7.611464376022678, 58.03058792054494, -92.47974695092586, 42.247382346927594),
+    (1.6123080186310943, -14.648494910599753, 27.182326946543565, -13.46557475926557),
+    (-7.376446230666253, 52.12923805294104, -83.23009953786337, 38.20206718459357),
+    (3.300000000000032, -22.863772455090047, 35.82754491018, -16.013772455089985),
+)
+WEIGHTS5: Weights = (
+    (0.5933863237911345, -2.5882442703263, 4.581442523966626, -4.249440465875885, 1.5673073016930255),
+    (0.0, 0.0, 0.0, 0.0, 0.0),
+    (-4.423807824986352, 22.95126591404082, -19.71063563672728, -11.737295168722499, 12.920472716395308),
+    (3.4332254570907432, -3.5060835882141466, -0.29998520456965316, 9.078783364245005, -6.367247224786702),
+    (-0.5706087656087571, 2.4761714663944714, -8.112001308091957, 10.37576449902315, -4.309757647799383),
+    (0.8642670744832633, -13.99929562419648, 8.896775084348143, 10.394329866177305, -8.22666410876879),
+    (0.7910463359133103, -4.111465640527354, 10.334424533297765, -7.684261253540775, 1.433131271882241),
+    (0.3124913993166584, -1.2223482571710194, 4.309980007776379, -6.177880841306334, 2.982757691384316),
+)
