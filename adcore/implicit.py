@@ -40,14 +40,17 @@ def root(fun: Callable[..., Any], x0: Any, args: Sequence[Any] = (), tol: float 
         given = unflatten(tree, [float(v) if type(v) is int else v for v in leaves])
         graph, _ = trace_graph(lambda x0, args: root(fun, x0, args, tol, max_steps), given, name="root")
         return graph(*given)
-    x, ok, steps = implicit(lambda x: fun(x, *args), x0, tol, max_steps)
+    x, ok, steps, _ = implicit(lambda x: fun(x, *args), x0, tol, max_steps)
     check(ok, f"root of {getattr(fun, '__name__', 'fun')}: no convergence in {{}} Newton steps from x0", steps)
     report("root: Newton steps", steps)
     return x
 
 
-def implicit(fun: Callable[[Any], Any], guess: Any, tol: float = 1e-12, max_steps: int = 50) -> tuple[Any, Any, Any]:
-    """(x, ok, steps): the solution of fun(x) = 0 as a node of the current trace, and whether it was found."""
+def implicit(
+    fun: Callable[[Any], Any], guess: Any, tol: float = 1e-12, max_steps: int = 50
+) -> tuple[Any, Any, Any, Any]:
+    """(x, ok, steps, factorizations): the solution of fun(x) = 0 as a node of the current trace, and whether it was
+    found; evaluations of fun, and of its Jacobian."""
     trace = current()
     assert trace is not None
     x0: Any = trace.wrap(trace.lift(guess))
@@ -61,8 +64,8 @@ def implicit(fun: Callable[[Any], Any], guess: Any, tol: float = 1e-12, max_step
         x0, *(trace.wrap(v) for v in captured), residual=residual, jacobian=jacobian_graph(residual),
         tol=float(tol), max_steps=int(max_steps),
     )  # fmt: skip
-    x, ok, steps = found
-    return x, ok, steps
+    x, ok, steps, factorizations = found
+    return x, ok, steps, factorizations
 
 
 def jacobian_of(fun: Callable[[Any], Any], x: Any) -> Any:

@@ -24,6 +24,7 @@ class Stepper(ABC):
 
     name: as written in `method=`. order: of the step. error_order: of what the error estimate falls with.
     implicit: it solves equations; observations are then at ends of steps. masses: it takes a mass matrix.
+    fsal: its last stage is the slope at the end, with which the next step starts (first same as last).
     A stranger's stepper comes through the hook `adcore_register_steppers`.
     """
 
@@ -33,11 +34,19 @@ class Stepper(ABC):
     implicit: ClassVar[bool] = False
     masses: ClassVar[bool] = False
 
+    @property
+    def fsal(self) -> bool:
+        """Whether `stages[-1]` of a step is f at its end."""
+        return False
+
     @abstractmethod
-    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
-        """(y1, error estimates, stages, ok): the state after the step; estimates of its error, none for a
-        method of fixed steps; what `dense` needs, stacked along a leading axis; whether its equations were
-        solved. mass: the matrix M of M y' = f, only for methods that are implicit."""
+    def step(
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+    ) -> tuple[Any, tuple[Any, ...], Any, Any]:
+        """(y1, error estimates, stages, told): the state after the step; estimates of its error, none for a
+        method of fixed steps; what `dense` needs, stacked along a leading axis; four integers: 1 if its equations
+        were solved, else 0; evaluations of f; factorizations; evaluations of f by every call of `dense`. slope:
+        f(t, y), which is known. mass: the matrix M of M y' = f, only for methods that are implicit."""
 
     @abstractmethod
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
@@ -70,16 +79,22 @@ class Tableau(Stepper):
     errors: tuple[tuple[float, ...], ...] = ()
     more: tuple[tuple[tuple[float, ...], float], ...] = ()
 
-    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
+    @property
+    def fsal(self) -> bool:
+        """Whether the last row is b itself, so that the last stage is evaluated at y1."""
+        return len(self.a) > 1 and (*self.a[-1], 0.0) == self.b and self.c[-1] == 1.0
+
+    def step(
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+    ) -> tuple[Any, tuple[Any, ...], Any, Any]:
         """One step; where the last stage is the next first one, its row is b and is not summed again."""
-        ks: list[Any] = []
-        at: Any = y
-        for row, c in zip(self.a, self.c, strict=True):
-            at = y + h * combine(row, ks) if any(row) else y
-            ks.append(f(t + c * h if c else t, at))
-        fsal = len(self.a) > 1 and self.a[-1] == self.b[: len(self.a) - 1] and self.c[-1] == 1.0
-        y1 = at if fsal else y + h * combine(self.b, ks)
-        return y1, tuple(h * combine(e, ks) for e in self.errors), np.stack(ks), np.bool_(True)
+        ks, at = [slope], y
+        for row, c in zip(self.a[1:], self.c[1:], strict=True):
+            at = y + h * combine(row, ks)
+            ks.append(f(t + c * h, at))
+        y1 = at if self.fsal else y + h * combine(self.b, ks)
+        told = np.array([1, len(self.a) - 1, 0, len(self.more)])
+        return y1, tuple(h * combine(e, ks) for e in self.errors), np.stack(ks), told
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
         """The interpolant of the method, as a polynomial in theta whose coefficients do not depend on it."""

@@ -78,7 +78,7 @@ def solve_ivp(
         for code, message in MESSAGES.items():
             told = f"solve_ivp ({method}): {message}"
             check(found.status != code, told, found.where[0], found.where[1], found.component)
-        report_next("solve_ivp", np.stack([found.steps, found.rejected, found.nfev]))
+        report_next("solve_ivp", np.stack([found.steps, found.rejected, found.nfev, found.nlu]))
         return found
 
     if current() is not None:

@@ -48,7 +48,7 @@ class Parts:
         own = 2 + len(self.consts)
         whole = aligned(rhs, own, of_rhs, wanted)
         resets_all = tuple(aligned(g, own, c, wanted) for g, c in reset_graphs)
-        events = tuple(_with_rate(aligned(g, own, c, wanted), whole) for g, c in event_graphs)
+        events = tuple(_with_rate(aligned(g, own, c, wanted)) for g, c in event_graphs)
         step, dense = _step_graphs(find_stepper(p.method), whole, self.mass(p))
         inputs = 5 + len(self.consts) + len(wanted)
         graphs = {"rhs": whole, "step": step, "dense": dense, "events": events, "resets": resets_all}
@@ -135,7 +135,7 @@ def find_stepper(name: str) -> Any:
 
 
 def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
-    """(t, h, y, consts) -> (y1, errors, stages, ok), and (t, h, y, y1, stages, theta, consts) -> y(theta)."""
+    """(t, h, y, slope, consts) -> (y1, errors, stages, told), and (t, h, y, y1, stages, theta, consts) -> y(theta)."""
     t, y = (v.type for v in rhs.inputs[:2])
     consts = [v.type for v in rhs.inputs[2:]]
 
@@ -147,14 +147,14 @@ def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
 
         return f
 
-    def step(t: Any, h: Any, y: Any, *leaves: Any) -> Any:
-        y1, errors, stages, ok = stepper.step(field(leaves), t, h, y, mass)
-        return (y1, *errors, stages, ok)
+    def step(t: Any, h: Any, y: Any, slope: Any, *leaves: Any) -> Any:
+        y1, errors, stages, told = stepper.step(field(leaves), t, h, y, slope, mass)
+        return (y1, *errors, stages, told)
 
     def dense(t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any, *leaves: Any) -> Any:
         return stepper.dense(field(leaves), t, h, y, y1, stages, theta)
 
-    step_graph = _flat(step, [t, t, y, *consts], f"{stepper.name} step")
+    step_graph = _flat(step, [t, t, y, y, *consts], f"{stepper.name} step")
     stages = step_graph.outputs[-2].type
     return step_graph, _flat(dense, [t, t, y, y, stages, t, *consts], f"{stepper.name} dense")
 
@@ -166,17 +166,17 @@ def _flat(f: Callable[..., Any], types: Sequence[Any], name: str) -> Graph:
     return graph
 
 
-def _with_rate(event: Graph, rhs: Graph) -> Graph:
-    """(t, y, consts) -> the event's value and its rate along the flow, c_t + c_y f."""
-    doubled = jvp(event, [0, 1] if event.inputs[1].type.differentiable else [0])
+def _with_rate(event: Graph) -> Graph:
+    """(t, y, slope, consts) -> the event's value and its rate along the flow, c_t + c_y slope."""
+    doubled = jvp(event, [0, 1])
 
-    def both(t: Any, y: Any, *leaves: Any) -> Any:
+    def both(t: Any, y: Any, slope: Any, *leaves: Any) -> Any:
         trace = current()
         assert trace is not None
-        slope = call_graph(trace, rhs, [t, y, *leaves])[0]
         return tuple(call_graph(trace, doubled, [t, y, *leaves, np.ones_like(t), slope]))
 
-    return _flat(both, [v.type for v in rhs.inputs], event.name)
+    t, y, *consts = (v.type for v in event.inputs)
+    return _flat(both, [t, y, y, *consts], event.name)
 
 
 def _name(f: Any) -> str:

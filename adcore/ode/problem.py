@@ -27,7 +27,8 @@ class OdeResult:
     y_events: (events, max_events, n). n_events: (events,). t_end, y_end: where the integration ended.
     running: the integral of the running cost, or None. status: 0 at t1, 1 at a terminal event.
     where, component: t and h at the end, and the component that failed, if one did.
-    steps, rejected, nfev: accepted and rejected steps, evaluations of the right-hand side.
+    steps, rejected, nfev, nlu: accepted and rejected steps, evaluations of the right-hand side, and of Jacobians,
+    each with a factorization.
     """
 
     t: Any
@@ -44,6 +45,7 @@ class OdeResult:
     steps: Any
     rejected: Any
     nfev: Any
+    nlu: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class Problem:
         directions = [int(np.sign(getattr(e, "direction", 0) or 0)) for e in self.events]
         return {
             "method": self.method + (MASSES if self.mass is not None else ""), "order": stepper.error_order,
-            "rtol": float(self.rtol), "atol": atol,
+            "fsal": stepper.fsal, "rtol": float(self.rtol), "atol": atol,
             "tested": n - self.quadratures,
             "fixed": int(self.steps or 0), "first_step": float(self.first_step or 0.0),
             "max_step": float(self.max_step), "max_steps": self.max_steps, "controller": controller,
@@ -144,7 +146,7 @@ class Problem:
         return OdeResult(
             np.reshape(t_end, (1,)) if only_end else times, np.transpose(states[:, :n]), t_events, y_events[..., :n],
             n_events, t_end, y1[:n], None if self.running is None else y1[n], status, where, component,
-            counts[0], counts[1], counts[2],
+            counts[0], counts[1], counts[2], counts[3],
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from adcore.extend import (
 )
 from adcore_ops.step import only_compiled
 
-OK, STEPS = Type(np.dtype(bool), ()), Type(np.dtype(np.int64), ())
+OK, COUNT = Type(np.dtype(bool), ()), Type(np.dtype(np.int64), ())
 SLOW = 0.1
 """A correction that is more than this part of the one before it calls for a new Jacobian."""
 
@@ -41,7 +41,7 @@ def _infer(x0: Type, *consts: Any, residual: Graph, jacobian: Graph, tol: float,
         raise TypeError(f"its equations take {', '.join(str(v.type) for v in residual.inputs)}")
     if [v.type for v in residual.outputs] != [x0]:
         raise TypeError("its equations are not as many as its unknowns")
-    return x0, OK, STEPS
+    return x0, OK, COUNT, COUNT
 
 
 def _kernel(node: Node, lower: Any) -> Callable[..., None]:
@@ -51,9 +51,9 @@ def _kernel(node: Node, lower: Any) -> Callable[..., None]:
     r, matrix = lower.buffer(x_type), lower.buffer(Type(x_type.dtype, (n, n)))  # type: ignore[union-attr]
 
     def solve(x0: Any, *rest: Any) -> None:
-        *consts, x, ok, steps = rest
+        *consts, x, ok, steps, factorizations = rest
         with np.errstate(all="ignore"):
-            ok[...], steps[...] = newton(
+            ok[...], steps[...], factorizations[...] = newton(
                 x, x0, lambda at: equations(at, *consts, r), lambda at: jacobian(at, *consts, matrix), r, matrix,
                 p["tol"], p["max_steps"],
             )  # fmt: skip
@@ -64,32 +64,33 @@ def _kernel(node: Node, lower: Any) -> Callable[..., None]:
 def newton(
     x: Any, x0: Any, equations: Callable[[Any], None], jacobian: Callable[[Any], None], r: Any, matrix: Any,
     tol: float, max_steps: int,
-) -> tuple[bool, int]:  # fmt: skip
-    """Fill x with the solution from x0; whether it converged, and in how many steps.
+) -> tuple[bool, int, int]:  # fmt: skip
+    """Fill x with the solution from x0; whether it converged, in how many steps, with how many Jacobians.
 
     The inverse of a Jacobian is kept while it makes corrections shrink fast. The iteration ends when a
     correction is below tol, or can shrink no more since rounding is reached.
     """
     np.copyto(x, x0)
-    inverse, last = None, np.inf
+    inverse, last, made = None, np.inf, 0
     for step in range(max_steps):
         equations(x)
         if not np.all(np.isfinite(r)):
-            return False, step
+            return False, step, made
         dx = None if inverse is None else inverse @ r
         if dx is None or _size(dx, x) > SLOW * last:
             jacobian(x)
             try:
                 inverse = np.linalg.inv(matrix)
             except np.linalg.LinAlgError:
-                return False, step
+                return False, step, made
+            made += 1
             dx = inverse @ r
         size = _size(dx, x)
         x -= dx
         if size <= tol or (size <= 1e-8 and size >= 0.5 * last):
-            return bool(np.all(np.isfinite(x))), step + 1
+            return bool(np.all(np.isfinite(x))), step + 1, made
         last = size
-    return False, max_steps
+    return False, max_steps, made
 
 
 def _size(dx: Any, x: Any) -> float:
@@ -108,9 +109,9 @@ def _jvp(ts: Any, y: Any, x0: Any, *consts: Any, residual: Graph, jacobian: Grap
     wrt = [i for i, t in enumerate(ts) if i and t is not None]
     moved = call_graph(trace, jvp(residual, wrt), [y[0], *consts, *(ts[i] for i in wrt)])[1] if wrt else None
     if moved is None:
-        return zeros(trace, y[0]._type), None, None
+        return zeros(trace, y[0]._type), None, None, None
     matrix = call_graph(trace, jacobian, [y[0], *consts])[0]
-    return -np.linalg.solve(matrix, moved), None, None
+    return -np.linalg.solve(matrix, moved), None, None, None
 
 
 def _square_roots(a: Any, k: Any) -> Any:
@@ -121,7 +122,7 @@ ROOT = Op(
     "core::root", only_compiled, _infer, Rule(jvp=_jvp),
     {"residual": GRAPH, "jacobian": GRAPH, "tol": FLOAT, "max_steps": INT}, out=True, kernel=_kernel, scratch=_scratch,
     samples=(Sample(((3,), ()), ranges=((1.0, 3.0), (0.1, 0.5)), program=_square_roots),),
-    doc="The x with residual(x, consts) = 0: root[residual, jacobian](x0, consts) -> x, ok, steps.",
+    doc="The x with residual(x, consts) = 0: root[residual, jacobian](x0, consts) -> x, ok, steps, Jacobians.",
 )  # fmt: skip
 
 OPS = [ROOT]

@@ -215,3 +215,12 @@ WRONG = [
 def test_a_wrong_problem_is_told_before_it_runs(options, message):
     with pytest.raises(InputError, match=message):
         ad.solve_ivp(options.pop("fun", spring), (0.0, 1.0), Y0, **options)
+
+
+@pytest.mark.parametrize("method", ["RK23", "RK45", "Tsit5", "DOP853", "ESDIRK3", "ESDIRK5", "Radau"])
+def test_an_event_that_resets_nothing_happens_once(method):
+    crossing = lambda t, y: y[0] - 0.1
+    f = lambda t, y: np.stack([y[1], -3.0 * np.sin(y[0]) + np.cos(t)])
+    for shift in (0.0, 0.01, 0.03, 0.06, 0.07):
+        sol = ad.solve_ivp(f, (0.0, 5.0), np.array([1.2 + shift, 0.3]), method, events=crossing, rtol=1e-6)
+        assert sol.n_events[0] == 2, sol.t_events

@@ -35,7 +35,7 @@ from adcore.extend import (
     vmap,
     while_loop,
 )
-from adcore_ops.ode.replay import MESH, STEPS, along_trails, inline
+from adcore_ops.ode.replay import MESH, STEPS, along_trails, inline, stepped
 from adcore_ops.step import step_graph
 
 
@@ -58,7 +58,7 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the integrations backwards said so far: the worst status, where that was, and counts of
-    steps, rejected steps and evaluations."""
+    steps, rejected steps, evaluations and factorizations."""
 
     status: Any
     where: Any
@@ -68,12 +68,12 @@ class Told:
     def nothing(cls, t: Any) -> Told:
         """Before the first."""
         none = np.zeros_like(t, dtype=np.int64)
-        return cls(none, t, np.zeros_like(t, dtype=np.int64, shape=(3,)))
+        return cls(none, t, np.zeros_like(t, dtype=np.int64, shape=(4,)))
 
     def and_of(self, sol: Any, t: Any) -> Told:
         """With one more, which began at t."""
         worse = sol.status > self.status
-        counts = np.stack([sol.steps, sol.rejected, sol.nfev])
+        counts = np.stack([sol.steps, sol.rejected, sol.nfev, sol.nlu])
         return Told(np.maximum(self.status, sol.status), np.where(worse, t, self.where), self.counts + counts)
 
     @property
@@ -166,7 +166,7 @@ def along_mesh(piece: Piece, back: Backwards, solved: Solved, jumps: Any, last: 
     span = solved.t1 - t0
 
     def forward(y: Any, reals: Any, ints: Any) -> tuple[Any, ...]:
-        y1, *_, stages, _ = inline(p["step"], [t0 + reals[0] * span, reals[1] * span, y, *consts])
+        y1, stages = stepped(p, t0 + reals[0] * span, reals[1] * span, y, consts)
         return y1, y, y1, stages
 
     _, path = along_trails(forward, [y0], [solved.mesh], solved.steps, left=3, name="forward step")
@@ -284,7 +284,7 @@ def gauss(back: Backwards, step: Step, hi: Any, lo: Any, lam: Any, mus: Sequence
     def again(*args: Any) -> tuple[Any, ...]:
         state, *mus, reals, _ = args
         start, length = hi + reals[0] * (lo - hi), reals[1] * (lo - hi)
-        after, *_, stages, _ = inline(made.params["step"], [start, length, state, *consts])
+        after, stages = stepped(made.params, start, length, state, consts)
         dense = early(made.params["dense"], [start, length, state, after, stages, start, *consts], 5)
         return after, *added(mus, start, length, np.stack([dense(np.full_like(start, x)) for x in nodes]))
 

@@ -11,6 +11,7 @@ equations", the ESDIRK parts of ARK3(2)4L[2]SA, ARK4(3)6L[2]SA and ARK5(4)8L[2]S
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,17 +37,25 @@ class Esdirk(Stepper):
     dense_weights: Weights
     implicit: ClassVar[bool] = True
 
-    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
+    @property
+    def fsal(self) -> bool:
+        """The slope of its last stage is that at the end."""
+        return True
+
+    def step(
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+    ) -> tuple[Any, tuple[Any, ...], Any, Any]:
         """Stage by stage; a slope is what its stage says, (Y - base) / (h gamma), which rounding harms least."""
-        gamma, ks, ok, at = self.a[-1][-1], [f(t, y)], np.bool_(True), y
+        gamma, ks, at = self.a[-1][-1], [slope], y
+        told = np.array([1, 0, 0, 0])
         nonzero = np.where(h == 0, 1.0, h)
         for row, c in zip(self.a[1:], self.c[1:], strict=True):
             base = y + h * combine(row[:-1], ks)
-            found, solved, _ = implicit(lambda Y, b=base, c=c: Y - b - h * gamma * f(t + c * h, Y), at)
-            ok, at = np.logical_and(ok, solved), found
-            ks.append(np.where(h == 0, f(t, y), (at - base) / (nonzero * gamma)))
+            at, *counts = implicit(lambda Y, b=base, c=c: Y - b - h * gamma * f(t + c * h, Y), at)
+            told = _and(told, counts)
+            ks.append(np.where(h == 0, slope, (at - base) / (nonzero * gamma)))
         matrix = np.eye(y.shape[0], dtype=y.dtype) - h * gamma * jacobian_of(lambda Y: f(t, Y), y)
-        return at, (np.linalg.solve(matrix, h * combine(self.error, ks)),), np.stack(ks), ok
+        return at, (np.linalg.solve(matrix, h * combine(self.error, ks)),), np.stack(ks), told
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
         """The interpolant of `adcore_ops.ode.esdirk_weights`."""
@@ -76,7 +85,9 @@ class Radau(Stepper):
     implicit: ClassVar[bool] = True
     masses: ClassVar[bool] = True
 
-    def step(self, f: Field, t: Any, h: Any, y: Any, mass: Any = None) -> tuple[Any, tuple[Any, ...], Any, Any]:
+    def step(
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+    ) -> tuple[Any, tuple[Any, ...], Any, Any]:
         """All stages at once, as one system of three times the size."""
         n = y.shape[0]
         M = np.eye(n, dtype=y.dtype) if mass is None else mass
@@ -87,17 +98,23 @@ class Radau(Stepper):
             moved = [Y[i] - y if mass is None else M @ (Y[i] - y) for i in range(3)]
             return np.concatenate([moved[i] - h * combine(RADAU_A[i], slopes) for i in range(3)])
 
-        found, ok, _ = implicit(equations, np.concatenate([y, y, y]))
+        found, *counts = implicit(equations, np.concatenate([y, y, y]))
         stages = np.reshape(found, (3, n))
         z = combine(RADAU_E, [stages[i] - y for i in range(3)])
         matrix = M - h * RADAU_GAMMA * jacobian_of(lambda Y: f(t, Y), y)
-        error = np.linalg.solve(matrix, RADAU_GAMMA * (h * f(t, y) + (z if mass is None else M @ z)))
-        return stages[2], (error,), stages, ok
+        error = np.linalg.solve(matrix, RADAU_GAMMA * (h * slope + (z if mass is None else M @ z)))
+        return stages[2], (error,), stages, _and(np.array([1, 0, 0, 0]), counts, 3)
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
         """The collocation polynomial."""
         weights = [theta * polynomial(p, theta) for p in RADAU_DENSE]
         return y + sum(w * (stages[i] - y) for i, w in enumerate(weights))
+
+
+def _and(told: Any, counts: Sequence[Any], each: int = 1) -> Any:
+    """What a step tells, with one more solution: whether it was found, evaluations of `each` slopes, Jacobians."""
+    ok, evaluations, factorizations = counts
+    return np.stack([told[0] * ok, told[1] + each * evaluations, told[2] + factorizations, told[3]])
 
 
 def _esdirk(name: str, order: int, rows: Any, c: Any, embedded: Any, dense: Weights, times: float = 1.0) -> Esdirk:

@@ -42,10 +42,12 @@ class Rules:
     order: of the error estimate. tested: how many components are in the error test (the others are
     quadratures). fixed: steps per segment, 0 for adaptive ones. hit: steps end at observations.
     controller: exponents of the last error and of the one before it, for a PI control.
-    directions, terminal: per event; terminal: 0 goes on, k ends at the k-th.
+    directions, terminal: per event; terminal: 0 goes on, k ends at the k-th. fsal: the last stage of a step is the
+    slope at its end.
     """
 
     order: int
+    fsal: bool
     rtol: float
     atol: Any
     tested: int
@@ -64,8 +66,8 @@ class Rules:
 class Parts:
     """The compiled sub-graphs, each with the constants bound.
 
-    rhs(t, y) -> dy.   step(t, h, y) -> (y1, errors, stages, ok).   dense(t, h, y, y1, stages, theta) -> y.
-    events[e](t, y) -> (value, its rate along the flow).   resets: of the events, then of the jumps.
+    rhs(t, y) -> dy.   step(t, h, y, slope) -> (y1, errors, stages, told).   dense(t, h, y, y1, stages, theta) -> y.
+    events[e](t, y, slope) -> (value, its rate along the flow).   resets: of the events, then of the jumps.
     """
 
     rhs: Callable[..., Any]
@@ -100,6 +102,9 @@ class Integration:
     accepted: int = 0
     rejected: int = 0
     evaluations: int = 0
+    factorizations: int = 0
+    evaluations_of_dense: int = 0
+    slope: Any = None  # f(t, y), once it is known
     mesh: list[Record] = field(default_factory=list)
     seen: int = 0  # observations made
     signs: list[int] = field(default_factory=list)
@@ -117,8 +122,7 @@ class Integration:
             return
         self.h = self.rules.first_step
         if not self.h and not self.rules.fixed:
-            f = self.parts.rhs(self.t, self.y)
-            self.evaluations += 1
+            f = self.known_slope()
             if not np.all(np.isfinite(f)):
                 self.fail(Status.NOT_FINITE, f)
                 return
@@ -127,6 +131,26 @@ class Integration:
         for segment, end in enumerate(self.points):
             if not self.segment(segment, end):
                 return
+
+    def known_slope(self) -> Any:
+        """f(t, y), evaluated unless the last stage of the step before was it, or the step is tried again."""
+        if self.slope is None:
+            self.slope = self.parts.rhs(self.t, self.y)
+            self.evaluations += 1
+        return self.slope
+
+    def take(self, t: float, h: float) -> tuple[Any, Any, Any, int]:
+        """(y1, errors, stages, ok) of a step from here, counted."""
+        y1, errors, stages, told = self.parts.step(t, h, self.y, self.known_slope())
+        ok, evaluations, factorizations, self.evaluations_of_dense = told
+        self.evaluations += evaluations
+        self.factorizations += factorizations
+        return y1, errors, stages, ok
+
+    def dense(self, t: float, h: float, y1: Any, stages: Any, theta: float) -> Any:
+        """The state at a fraction of the step, counted."""
+        self.evaluations += self.evaluations_of_dense
+        return self.parts.dense(t, h, self.y, y1, stages, theta)
 
     def choose_first_step(self, f: Any) -> float:
         """The size of the first step."""
@@ -164,10 +188,10 @@ class Integration:
             self.observe(t, h, y1, stages, limit, not (arrives and jumps))
             reset = len(self.parts.events) + segment if arrives and jumps else -1
             self.note(s, ds, segment, reset=reset)
-            self.t, self.y = (end if arrives else t + h), y1
+            self.t, self.y, self.slope = (end if arrives else t + h), y1, stages[-1] if self.rules.fsal else None
             s = 1.0 if arrives else s + ds
         if jumps:
-            self.y = self.parts.resets[len(self.parts.events) + segment](self.t, self.y)
+            self.y, self.slope = self.parts.resets[len(self.parts.events) + segment](self.t, self.y), None
             self.signs = [self.armed(e) for e in range(len(self.parts.events))]
         return True
 
@@ -197,8 +221,7 @@ class Integration:
 
         cut: it is shorter than it could be, so it does not say that the next one must be.
         """
-        y1, errors, stages, ok = self.parts.step(t, h, self.y)
-        self.evaluations += len(stages)
+        y1, errors, stages, ok = self.take(t, h)
         finite = ok and bool(np.all(np.isfinite(y1)))
         if self.rules.fixed or not errors or h == 0.0:
             self.accepted += 1
@@ -258,16 +281,22 @@ class Integration:
             if ahead > 0 or (ahead == 0 and not inclusive):
                 break
             theta = (self.t_eval[self.seen] - t) / h if h else 0.0
-            self.observed[self.seen] = self.parts.dense(t, h, self.y, y1, stages, theta)
+            self.observed[self.seen] = self.dense(t, h, y1, stages, theta)
             self.seen += 1
 
     def note(self, s: float, ds: float, segment: int, event: int = -1, slot: int = -1, reset: int = -1) -> None:
         """Record a step."""
         self.mesh.append((s, ds, event, segment, self.first, self.seen, slot, reset))
 
-    def armed(self, e: int) -> int:
-        """The sign of event e just after now: that of its rate where it is zero itself."""
-        value, rate = self.parts.events[e](self.t, self.y)
+    def armed(self, e: int, residual: float | None = None) -> int:
+        """The sign of event e just after now: that of its rate where it is zero itself.
+
+        residual: its value at the time that was found for it, if it has just happened; as little counts as zero,
+        and what it changes in a few spacings of time, else rounding makes it happen again at once.
+        """
+        value, rate = self.parts.events[e](self.t, self.y, self.known_slope())
+        if residual is not None and abs(value) <= max(2 * abs(residual), abs(rate) * 64 * abs(np.spacing(self.t))):
+            value = 0.0
         return sign(value) or sign(rate) * self.direction
 
     def event(self, t: float, h: float, y1: Any, stages: Any) -> tuple[int, float, Any, Any] | None:
@@ -275,7 +304,7 @@ class Integration:
         found: tuple[float, int] | None = None
         ends = []
         for e, g in enumerate(self.parts.events):
-            after = sign(g(t + h, y1)[0])
+            after = sign(g(t + h, y1, self.slope)[0])
             ends.append(after)
             before, wanted = self.signs[e], self.rules.directions[e]
             if before == 0 or after == before or (wanted and wanted == before):
@@ -289,20 +318,22 @@ class Integration:
         theta, e = found
         h *= theta
         for _ in range(2):  # from the interpolant to the flow itself
-            y1, _, stages, _ = self.parts.step(t, h, self.y)
-            value, rate = self.parts.events[e](t + h, y1)
+            y1, _, stages, _ = self.take(t, h)
+            if not self.rules.fsal:
+                self.evaluations += 1
+            slope = stages[-1] if self.rules.fsal else self.parts.rhs(t + h, y1)
+            value, rate = self.parts.events[e](t + h, y1, slope)
             if not abs(rate) > 1e-12 * abs(value) or not math.isfinite(rate):
                 self.t = t + h
                 self.fail(Status.GRAZING)
                 break
             h -= value / rate
-        y1, _, stages, _ = self.parts.step(t, h, self.y)
-        self.evaluations += 3 * len(stages)
+        y1, _, stages, _ = self.take(t, h)
         return e, h, y1, stages
 
     def along(self, g: Callable[..., tuple[float, float]], t: float, h: float, y1: Any, stages: Any, x: float) -> float:
         """The value of an event at a fraction of the step."""
-        return g(t + x * h, self.parts.dense(t, h, self.y, y1, stages, x))[0]
+        return g(t + x * h, self.dense(t, h, y1, stages, x), self.slope)[0]
 
     def happens(
         self, e: int, t: float, h: float, y1: Any, stages: Any, segment: int, start: float, end: float
@@ -317,12 +348,13 @@ class Integration:
         last = 0 < self.rules.terminal[e] <= self.counts[e]
         span, slot = end - start, e * self.rules.max_events + count
         self.note((t - start) / span, h / span, segment, e, slot, -1 if last else e)
-        self.t, self.y = t + h, y1
+        self.t, self.y, self.slope = t + h, y1, None
         if last:
             self.status = Status.TERMINATED
             return False
-        self.y = self.parts.resets[e](self.t, self.y)
-        self.signs = [self.armed(k) for k in range(len(self.parts.events))]
+        residual = self.parts.events[e](self.t, y1, stages[-1])[0]
+        self.y = self.parts.resets[e](self.t, y1)
+        self.signs = [self.armed(k, residual if k == e else None) for k in range(len(self.parts.events))]
         return True
 
 

@@ -109,7 +109,7 @@ def _state(trace: Trace, name: str, told: Sequence[Any]) -> None:
     for code, reason in REASONS.items():
         message = f"{name}: going back from t = {{}} {reason}"
         trace.checks.append(Check(trace.lift(worst != code), message, (trace.lift(at),), caller()))
-    report_next("solve_ivp, backwards", np.sum(np.reshape(counts, (-1, 3)), axis=0))
+    report_next("solve_ivp, backwards", np.sum(np.reshape(counts, (-1, 4)), axis=0))
 
 
 def _refuse(name: str, node: Node, has: str) -> None:

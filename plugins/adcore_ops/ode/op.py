@@ -27,8 +27,8 @@ INT64 = np.dtype(np.int64)
 
 PARAMS = {
     "rhs": GRAPH, "step": GRAPH, "dense": GRAPH, "events": GRAPHS, "resets": GRAPHS,
-    "method": STR, "order": INT, "rtol": FLOAT, "atol": FLOATS, "tested": SIZE, "fixed": SIZE, "hit": BOOL,
-    "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS,
+    "method": STR, "order": INT, "fsal": BOOL, "rtol": FLOAT, "atol": FLOATS, "tested": SIZE, "fixed": SIZE,
+    "hit": BOOL, "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS,
     "terminal": INTS, "max_events": INT, "lanes": INTS, "batched": INTS,
 }  # fmt: skip
 INPUTS = ("y0", "t0", "t1", "t_eval", "jumps")
@@ -47,7 +47,7 @@ class Results:
     status: Any
     where: Any  # t and h at the end
     component: Any
-    counts: Any  # accepted, rejected, evaluations
+    counts: Any  # accepted, rejected, evaluations, factorizations
     steps: Any  # records of the mesh
     mesh: Any
 
@@ -74,7 +74,7 @@ def _infer(*types: AnyType, **p: Any) -> tuple[AnyType, ...]:
     return (
         Type(state, (*lead, m, n)), Type(state, (*lead, n)), Type(real, lead), Type(real, (*lead, e, k)),
         Type(state, (*lead, e, k, n)), Type(INT64, (*lead, e)), Type(INT64, lead), Type(real, (*lead, 2)),
-        Type(INT64, lead), Type(INT64, (*lead, 3)), Type(INT64, lead), Trail(record, None),
+        Type(INT64, lead), Type(INT64, (*lead, 4)), Type(INT64, lead), Trail(record, None),
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ class _Kernel:
         out.y1[...], out.t1[...], out.event_counts[...] = found.y, found.t, found.counts
         out.status[...], out.component[...] = int(found.status), found.component
         out.where[...] = found.t, found.h
-        out.counts[...] = found.accepted, found.rejected, found.evaluations
+        out.counts[...] = found.accepted, found.rejected, found.evaluations, found.factorizations
         return found.mesh
 
     def rules(self) -> Rules:
@@ -149,14 +149,14 @@ class _Kernel:
 
             return call
 
-        def step(t: float, h: float, state: Any) -> Any:
+        def step(t: float, h: float, state: Any, slope: Any) -> Any:
             made = [np.empty(s.shape, s.dtype) for s in self.step_types]
             try:
-                self.body["step"](number(t), number(h), state, *consts, *made)
+                self.body["step"](number(t), number(h), state, slope, *consts, *made)
             except np.linalg.LinAlgError:  # a matrix of the step is singular: the step is tried shorter
                 made[0].fill(np.nan)
-                return made[0], made[1:-2], made[-2], False
-            return made[0], made[1:-2], made[-2], bool(made[-1])
+                return made[0], made[1:-2], made[-2], (0, 0, 0, 0)
+            return made[0], made[1:-2], made[-2], made[-1].tolist()
 
         def dense(t: float, h: float, state: Any, y1: Any, stages: Any, theta: float) -> Any:
             made = np.empty(y.shape, y.dtype)
@@ -164,9 +164,9 @@ class _Kernel:
             return made
 
         def event(name: str) -> Callable[..., tuple[float, float]]:
-            def call(t: float, state: Any) -> tuple[float, float]:
+            def call(t: float, state: Any, slope: Any) -> tuple[float, float]:
                 value, rate = np.empty((), real), np.empty((), real)
-                self.body[name](number(t), state, *consts, value, rate)
+                self.body[name](number(t), state, slope, *consts, value, rate)
                 return float(value), float(rate)
 
             return call

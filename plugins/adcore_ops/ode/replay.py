@@ -135,11 +135,12 @@ def _replayed(p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest:
     nothing = np.zeros_like(y0, shape=()) + np.nan
     first = [y0, t0, t0, np.broadcast_to(nothing, (m, n))]
     first += [np.broadcast_to(np.zeros_like(t0) + np.nan, (slots,)), np.broadcast_to(nothing, (slots, n))]
+    first += inline(p["rhs"], [t0, y0, *consts]) if p["fsal"] else []
 
     def step(*args: Any) -> tuple[Any, ...]:
         return _step(p, args[: len(first)], args[-2], args[-1], points, t_eval, consts)
 
-    y1, _, end, observed, times, states = along_trails(step, first, [mesh], steps, name="replayed step")
+    y1, _, end, observed, times, states, *_ = along_trails(step, first, [mesh], steps, name="replayed step")
     shape = (events, p["max_events"])
     return observed, y1, end, np.reshape(times, shape), np.reshape(states, (*shape, n))
 
@@ -147,14 +148,16 @@ def _replayed(p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest:
 def _step(
     p: Any, carry: Sequence[Any], reals: Any, ints: Any, points: Any, t_eval: Any, consts: Sequence[Any]
 ) -> tuple[Any, ...]:
-    """One step of the mesh: carry is y, start of the segment, now, observations, event times and states."""
-    y, start, _, observed, times, states = carry
+    """One step of the mesh: carry is y, start of the segment, now, observations, event times and states, and the
+    slope where the step before knew it."""
+    y, start, _, observed, times, states, *known = carry
     event, segment, low, high, slot, reset = [ints[i] for i in range(6)]
     span = _pick(points, segment) - start
     t, h = start + reals[0] * span, reals[1] * span
+    slope = known[0] if known else inline(p["rhs"], [t, y, *consts])[0]
     if p["events"]:
-        h = cond(event >= 0, lambda h: _event_length(p, event, t, h, y, consts), lambda h: h, h)
-    y1, *_, stages, _ = inline(p["step"], [t, h, y, *consts])
+        h = cond(event >= 0, lambda h: _event_length(p, event, t, h, y, slope, consts), lambda h: h, h)
+    y1, stages = stepped(p, t, h, y, consts, slope)
     if t_eval.shape[0]:
         observed = _observe(p, low, high, t_eval, observed, t, h, y, y1, stages, consts)
     arrives = np.logical_and(event < 0, reals[0] + reals[1] == 1.0)
@@ -166,17 +169,30 @@ def _step(
         )  # fmt: skip
     for i, graph in enumerate(p["resets"]):
         y1 = cond(reset == i, lambda y1, g=graph: inline(g, [now, y1, *consts])[0], lambda y1: y1, y1)
-    start = np.where(np.logical_or(event >= 0, reset >= 0), now, start)
-    return y1, start, now, observed, times, states
+    moved = np.logical_or(event >= 0, reset >= 0)
+    start = np.where(moved, now, start)
+    if known and p["resets"]:
+        known = [cond(moved, lambda slope: inline(p["rhs"], [now, y1, *consts])[0], lambda slope: slope, stages[-1])]
+    elif known:
+        known = [stages[-1]]
+    return y1, start, now, observed, times, states, *known
 
 
-def _event_length(p: Any, event: Any, t: Any, h: Any, y: Any, consts: Sequence[Any]) -> Any:
+def stepped(p: Any, t: Any, h: Any, y: Any, consts: Sequence[Any], slope: Any = None) -> tuple[Any, Any]:
+    """(y1, stages) of a step; slope: f(t, y), where it is known."""
+    slope = inline(p["rhs"], [t, y, *consts])[0] if slope is None else slope
+    y1, *_, stages, _ = inline(p["step"], [t, h, y, slope, *consts])
+    return y1, stages
+
+
+def _event_length(p: Any, event: Any, t: Any, h: Any, y: Any, slope: Any, consts: Sequence[Any]) -> Any:
     """The length of the step that ends at the event, by two Newton steps from the length that was found."""
     for _ in range(2):
-        y1 = inline(p["step"], [t, h, y, *consts])[0]
+        y1, stages = stepped(p, t, h, y, consts, slope)
+        flow = stages[-1] if p["fsal"] else inline(p["rhs"], [t + h, y1, *consts])[0]
         value = rate = None
         for i, graph in enumerate(p["events"]):
-            c, d = inline(graph, [t + h, y1, *consts])
+            c, d = inline(graph, [t + h, y1, flow, *consts])
             value, rate = (c, d) if value is None else (np.where(event == i, c, value), np.where(event == i, d, rate))
         h = h - value / rate
     return h
