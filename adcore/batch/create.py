@@ -9,8 +9,8 @@ import os
 import platform
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +61,55 @@ def create(place: Path, job: JobFile, source: str, tell: Callable[[str], None]) 
     except StorageError:
         raise
     except (OSError, sqlite3.OperationalError) as error:
-        raise StorageError(
-            f"the job's directory cannot be written: {getattr(error, 'strerror', None) or error}",
-            str(place),
-            "free space, give write permission or choose another with --out",
-        ) from None
+        raise _unwritable(place, error) from None
 
 
-def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None]) -> Job:
+def remake(place: Path, job: JobFile, known: Job, damaged: Iterable[str], tell: Callable[[str], None]) -> None:
+    """Write the manifest, graphs and tables of a job again; the manifest only if it gets the keys that it had.
+
+    Raises: ConfigError and StorageError, as `create`.
+    """
+    again = place / f"{directory.MANIFEST}.again"
+    try:
+        layout = _lay_out(place, job, tell)
+        with Writer(again) as writer:
+            for _ in _items(job, layout, writer):
+                pass
+        if writer.sha256 == known.manifest:
+            os.replace(again, place / directory.MANIFEST)
+            tell(f"damaged, and made again from the job file: {', '.join(sorted(damaged))}")
+        else:
+            tell("the job file gives other keys than before, with other versions or memory: the manifest stays damaged")
+    except OSError as error:
+        raise _unwritable(place, error) from None
+    finally:
+        again.unlink(missing_ok=True)
+
+
+def _unwritable(place: Path, error: Exception) -> StorageError:
+    return StorageError(
+        f"the job's directory cannot be written: {getattr(error, 'strerror', None) or error}",
+        str(place),
+        "free space, give write permission or choose another with --out",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the items of a job are made with. copied: files of the tables by input, in the job's directory."""
+
+    plugins: list[str]
+    copied: dict[str, Path]
+    tables: dict[str, Array]
+    variants: list[Variant]
+    groups: list[Group]
+    workers: int
+
+
+def _lay_out(place: Path, job: JobFile, tell: Callable[[str], None]) -> Layout:
+    """Read the graphs, choose strategies, and copy what workers need into the job's directory."""
     for name in ("graphs", "inputs", "plugins", directory.RESULTS):
         (place / name).mkdir(exist_ok=True)
-    for name in (directory.JOURNAL, f"{directory.JOURNAL}-wal", f"{directory.JOURNAL}-shm"):
-        (place / name).unlink(missing_ok=True)
     plugins = _copy_plugins(place, job)
     tasks = {file: read_task(file, job.request, job.wrt, job.of) for file in job.graphs}
     copied = copy_tables(job, next(iter(tasks.values())).inputs, place / "inputs")
@@ -80,11 +117,19 @@ def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None])
     found = [variant for file, task in tasks.items() for variant in find_variants(job, file, task, tables)]
     variants, workers = within_memory(job, found, tell)
     groups = [_group(place, job, f"g{number}", variant) for number, variant in enumerate(variants)]
+    return Layout(plugins, copied, tables, variants, groups, workers)
+
+
+def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None]) -> Job:
+    for name in (directory.JOURNAL, f"{directory.JOURNAL}-wal", f"{directory.JOURNAL}-shm"):
+        (place / name).unlink(missing_ok=True)
+    layout = _lay_out(place, job, tell)
     with Writer(place / directory.MANIFEST) as writer:
         journal = Journal(place / directory.JOURNAL)
-        journal.create(_items(job, groups, variants, tables, writer), lambda: writer.sha256)
+        journal.create(_items(job, layout, writer), lambda: writer.sha256)
         journal.close()
-    used = {g.graph for g in groups} | {g.fixed for g in groups if g.fixed} | set(plugins)
+    groups, copied = layout.groups, layout.copied
+    used = {g.graph for g in groups} | {g.fixed for g in groups if g.fixed} | set(layout.plugins)
     used |= {f"inputs/{path.name}" for path in copied.values()}
     resolved = Job(
         name=job.name,
@@ -92,10 +137,10 @@ def _create(place: Path, job: JobFile, source: str, tell: Callable[[str], None])
         items=writer.items,
         manifest=writer.sha256,
         threads=job.threads,
-        limits=replace(job.limits, workers=workers),
+        limits=replace(job.limits, workers=layout.workers),
         groups={group.name: group for group in groups},
         tables={name: f"inputs/{path.name}" for name, path in copied.items()},
-        plugins=tuple(plugins),
+        plugins=tuple(layout.plugins),
         files={file: directory.sha256_file(place / file) for file in sorted(used)},
         options=job.options,
         versions=versions(),
@@ -150,11 +195,10 @@ def _group(place: Path, job: JobFile, name: str, variant: Variant) -> Group:
 # --- items ---------------------------------------------------------------------------------------
 
 
-def _items(
-    job: JobFile, groups: list[Group], variants: list[Variant], tables: Mapping[str, Array], writer: Writer
-) -> Iterator[NewItem]:
+def _items(job: JobFile, layout: Layout, writer: Writer) -> Iterator[NewItem]:
     """Write every item of every group; what the journal needs of each."""
-    for lane in _lanes(job, groups, variants):
+    tables = layout.tables
+    for lane in _lanes(job, layout.groups, layout.variants):
         task = next(iter(lane.values()))[1].task
         digests = {name: hash_inputs(_digest(job, group, v), v.fixed) for name, (group, v) in lane.items()}
         for point in points(job, task.inputs, tables):

@@ -125,7 +125,7 @@ def load(directory: Path) -> Job:
         raise JobDamagedError(
             f"the resolved job file cannot be read: {error}",
             str(directory / JOB),
-            "restore it from a copy, or run the original job file again: its results are found by their keys",
+            "restore it from a copy, or remove it and run the original job file: results are found by their keys",
         ) from None
 
 

@@ -18,7 +18,7 @@ from adcore.batch.manifest import NewItem
 
 PENDING, DONE, FAILED, QUARANTINED = range(4)
 STATES = ("pending", "done", "failed", "quarantined")
-VERSION = "2"
+VERSION = "3"
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT);
@@ -41,7 +41,7 @@ class Row:
     """What the journal knows of one item. seconds of the last attempt, peak in bytes."""
 
     item: int
-    offset: int  # of its line in the manifest, in bytes
+    offset: int  # of its line in the manifest, in bytes; -1 if the line is lost
     tag: str
     twin: int | None  # the item with the same key whose result this one shares
     state: int
@@ -79,7 +79,7 @@ class Journal:
             count = self._db.execute("SELECT count(*) FROM items").fetchone()[0]
         except sqlite3.DatabaseError as error:
             return f"SQLite says {error}"
-        if meta != {"version": VERSION, "manifest": manifest}:
+        if (meta.get("version"), meta.get("manifest")) != (VERSION, manifest):
             return "it belongs to another manifest, or was not completed"
         return "" if count == items else f"it has {count} items, the manifest {items}"
 
@@ -102,7 +102,8 @@ class Journal:
             "UPDATE items SET twin = twins.first FROM (SELECT key AS k, min(item) AS first FROM items"
             " GROUP BY key HAVING count(*) > 1) AS twins WHERE key = twins.k AND item > twins.first"
         )
-        self._db.executemany("INSERT INTO meta VALUES (?, ?)", [("version", VERSION), ("manifest", manifest())])
+        meta = {"version": VERSION, "manifest": manifest(), "lines": manifest()}
+        self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         self.commit()
 
     def hold(self) -> None:
@@ -124,6 +125,32 @@ class Journal:
     def offset(self, item: int) -> int:
         """The byte offset of an item's line in the manifest."""
         return int(self._db.execute("SELECT offset FROM items WHERE item = ?", (item,)).fetchone()[0])
+
+    @property
+    def lines(self) -> str:
+        """The sha256 of the manifest whose lines lie at the offsets that items have."""
+        return str(self._db.execute("SELECT value FROM meta WHERE name = 'lines'").fetchone()[0])
+
+    def place_lines(self, lines: Iterable[tuple[int, bytes, int]], sha256: str, lost: tuple[str, str, str]) -> int:
+        """Note where lines lie now: (item, key, offset). Pending items without a line fail; how many these are.
+
+        sha256: of the manifest. lost: kind, message and detail for those; who failed so before is pending again.
+        """
+        self._begin()
+        self._db.execute("UPDATE items SET offset = -1")
+        self._db.executemany(
+            "UPDATE items SET offset = ? WHERE item = ? AND key = ?",
+            ((offset, item, key) for item, key, offset in lines),
+        )
+        self._db.execute("UPDATE items SET state = 0, attempts = 0 WHERE state = 2 AND kind = ?", lost[:1])
+        query = (
+            "UPDATE items SET state = 2, kind = ?, message = ?, detail = ?"
+            " WHERE offset = -1 AND state = 0 AND twin IS NULL"
+        )
+        failed = self._db.execute(query, lost).rowcount
+        self._db.execute("UPDATE meta SET value = ? WHERE name = 'lines'", (sha256,))
+        self.commit()
+        return failed
 
     def lease(self, chunk: int, first: int, items: int, pid: int) -> None:
         """Record that a chunk was handed out."""
@@ -247,10 +274,10 @@ class Journal:
         return changed
 
     def again(self, kinds: Sequence[str] = (), items: Sequence[int] = ()) -> int:
-        """Make failed and quarantined items pending again, all or only some; how many these are."""
+        """Make failed and quarantined items pending again, all or some, if they have a line; how many these are."""
         self._begin()
         query = (
-            "UPDATE items SET state = 0, attempts = 0, kills = 0 WHERE state IN (2, 3)"
+            "UPDATE items SET state = 0, attempts = 0, kills = 0 WHERE state IN (2, 3) AND offset >= 0"
             " AND (?1 = '[]' OR kind IN (SELECT value FROM json_each(?1)))"
             " AND (?2 = '[]' OR item IN (SELECT value FROM json_each(?2)))"
         )

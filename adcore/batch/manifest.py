@@ -1,10 +1,11 @@
 """The manifest of a job: one line per item, streamed, whatever their number.
 
     {"item": 3, "key": "…64 hex…", "group": "g0", "sizes": {"n": 57},
-     "inputs": {"alpha": 0.5, "x": {"row": 3}}, "tag": "run 3"}
+     "inputs": {"alpha": 0.5, "x": {"row": 3}}, "tag": "run 3", "crc": "0f9a1c33"}
 
-`sizes` are there if the graph has named ones, `tag` if the user gave it. The key is the sha256 of all
-that determines the result: the group's digest (identity of the graph in the file and of its derivative,
+`crc` is the crc32 of the line before it, so that a damaged line is known wherever it is read. `sizes`
+are there if the graph has named ones, `tag` if the user gave it. The key is the sha256 of all that
+determines the result: the group's digest (identity of the graph in the file and of its derivative,
 request, strategy and backend as resolved, op versions, threads, NumPy, fixed inputs) and the item's own
 inputs, bit by bit.
 """
@@ -12,6 +13,7 @@ inputs, bit by bit.
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +24,9 @@ from adcore.errors import JobDamagedError, StorageError
 from adcore.types import Array, Dim, Type
 
 ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+DECODE = json.JSONDecoder().decode  # without the search for an encoding that json.loads begins with
+SEAL = b', "crc": "%08x"}\n'
+SEALED = len(SEAL % 0)  # bytes at the end of every line
 
 
 class Point(NamedTuple):
@@ -63,7 +68,8 @@ class Writer:
         start = f'{{"item": {self.items}, "key": "{key.hex()}", "group": "{group}"'
         named = f', "sizes": {ENCODE(sizes)}' if sizes else ""
         label = f', "tag": {ENCODE(tag)}' if tag else ""
-        raw = f'{start}{named}, "inputs": {{{inputs}}}{label}}}\n'.encode()
+        raw = f'{start}{named}, "inputs": {{{inputs}}}{label}'.encode()
+        raw += SEAL % zlib.crc32(raw)
         self._file.write(raw)
         self._sha256.update(raw)
         new = NewItem(self.items, self._offset, key, group, told_sizes(sizes), tag)
@@ -98,24 +104,47 @@ def told_sizes(sizes: Mapping[str, int]) -> str:
     return " ".join(f"{name}={size}" for name, size in sorted(sizes.items()))
 
 
+def parse(raw: bytes, item: int | None = None) -> dict[str, Any]:
+    """What a line says. Raises ValueError saying why it is not what was written, or not that of this item."""
+    if not raw.endswith(b"\n"):
+        raise ValueError("it is cut off" if raw else "it is missing")
+    if raw[-SEALED:] != SEAL % zlib.crc32(raw[:-SEALED]):
+        raise ValueError("its checksum is wrong")
+    line: dict[str, Any] = DECODE(raw.decode())
+    if item is not None and line["item"] != item:
+        raise ValueError(f"it is that of item {line['item']}")
+    return line
+
+
+def lost_line(path: Path, reason: object) -> JobDamagedError:
+    """The error for an item whose line cannot be read any more."""
+    return JobDamagedError(
+        f"its line in the manifest is not what was written: {reason}",
+        str(path),
+        "run the original job file again: it writes the manifest anew, and finished results stay",
+    )
+
+
 def new_items(path: Path) -> Iterator[NewItem]:
-    """What a journal needs of every line of a manifest. Raises JobDamagedError if one is not what was written."""
+    """What a journal needs of every line of a manifest that is known to be whole."""
     offset = 0
     with open(path, "rb") as file:
-        for number, raw in enumerate(file):
+        for raw in file:
+            line = parse(raw)
+            key, sizes = bytes.fromhex(line["key"]), told_sizes(line.get("sizes", {}))
+            yield NewItem(line["item"], offset, key, line["group"], sizes, line.get("tag", ""))
+            offset += len(raw)
+
+
+def good_lines(path: Path, damage: list[str]) -> Iterator[tuple[int, int, int, int]]:
+    """(number of the line, item, offset, bytes) of every line that can be read; `damage` is told of the others."""
+    offset = 0
+    with open(path, "rb") as file:
+        for number, raw in enumerate(file, 1):
             try:
-                line = json.loads(raw)
-                key, sizes = bytes.fromhex(line["key"]), told_sizes(line.get("sizes", {}))
-                if line["item"] != number or len(key) != 32:
-                    raise ValueError
-                new = NewItem(number, offset, key, line["group"], sizes, line.get("tag", ""))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise JobDamagedError(
-                    f"line {number + 1} of the manifest is not what was written",
-                    str(path),
-                    "run the original job file again: finished results are found by their keys",
-                ) from None
-            yield new
+                yield number, parse(raw)["item"], offset, len(raw)
+            except ValueError as error:
+                damage.append(f"line {number}: {error}")
             offset += len(raw)
 
 

@@ -1,6 +1,5 @@
 """Reading the results of a job, in item order, while it runs or after; and writing them for other programs."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from adcore.batch import directory
 from adcore.batch.directory import Job
 from adcore.batch.journal import DONE, Journal, Row
-from adcore.batch.manifest import decoder
+from adcore.batch.manifest import decoder, lost_line, parse
 from adcore.batch.shards import Store
 from adcore.config import nearest
 from adcore.errors import BatchError, ConfigError, MissingExtraError, StorageError
@@ -52,7 +51,9 @@ class Results:
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the inputs that are an item's own, of the first finished item."""
+        """The names of the inputs that are an item's own, of the first finished item; none if a line is lost."""
+        if next(self._journal.rows("r.state = 1 AND i.offset < 0"), None):
+            return []  # exports hold the outputs all the same
         return next((list(self._line(row)["inputs"]) for row in self._rows()), [])
 
     @property
@@ -172,9 +173,11 @@ class Results:
         )
 
     def _line(self, row: Row) -> dict[str, Any]:
-        self._manifest.seek(row.offset)
-        line: dict[str, Any] = json.loads(self._manifest.readline())
-        return line
+        self._manifest.seek(max(row.offset, 0))
+        try:
+            return parse(self._manifest.readline() if row.offset >= 0 else b"", row.item)
+        except ValueError as error:
+            raise lost_line(self.place / directory.MANIFEST, f"item {row.item}: {error}") from None
 
     def _decoder(self, name: str) -> Callable[[Any], Array]:
         if name not in self._decoders:

@@ -4,21 +4,26 @@ journal damaged or gone      made again from the manifest, then from the shards
 shard without a row          its items are done: found by their keys
 row without a shard          its items go again
 shard with wrong bytes       set aside as `….bad`, its items go again
-manifest, table altered      an error: what the keys were made from is gone
+manifest, graph, table       made again from the job file, if that is what runs; else of a damaged manifest
+altered                      the items whose lines are lost fail, if they have no result; the rest is an error
 """
 
 import contextlib
 import os
+import shutil
 import sqlite3
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from adcore.batch import directory, manifest
 from adcore.batch.directory import Job
 from adcore.batch.journal import Journal
 from adcore.batch.shards import Store
 from adcore.errors import FileFormatError, JobDamagedError, StorageError
+from adcore.serialize import durable
 
 DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
 
@@ -92,11 +97,11 @@ def open_journal(place: Path, job: Job, tell: Callable[[str], None]) -> Journal:
         return journal
     if journal is not None:
         journal.close()
-    if directory.sha256_file(place / directory.MANIFEST) != job.manifest:
+    if damaged_files(place, {directory.MANIFEST: job.manifest}):
         raise JobDamagedError(
             f"journal and manifest are both damaged: {damage}",
             str(place / directory.MANIFEST),
-            "remove job.toml there and run the original job file: results are found by their keys",
+            "run the original job file again, without job.toml there if need be: results are found by their keys",
         )
     for end in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
@@ -107,16 +112,75 @@ def open_journal(place: Path, job: Job, tell: Callable[[str], None]) -> Journal:
     return journal
 
 
-def check_files(place: Path, job: Job) -> None:
-    """Refuse to go on with tables or graphs that were altered since the keys were made."""
-    for file, digest in job.files.items():
+def damaged_files(place: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Those of the files, given with their sha256, that are not what was written, and what is wrong with each."""
+    found = {}
+    for file, digest in files.items():
         try:
-            found = directory.sha256_file(place / file)
+            if directory.sha256_file(place / file) != digest:
+                found[file] = "is not what was written"
         except OSError as error:
-            found = error.strerror or str(error)
-        if found != digest:
-            raise JobDamagedError(
-                f"{file} is not what was written" if len(found) == 64 else f"{file} cannot be read: {found}",
-                f"job {place}",
-                "remove job.toml in that directory and run the original job file again",
-            )
+            found[file] = f"cannot be read: {error.strerror or error}"
+    return found
+
+
+def refuse(place: Path, damaged: Mapping[str, str]) -> None:
+    """Raise JobDamagedError if graphs or tables were altered since the keys were made; a manifest can be mended."""
+    for file in damaged.keys() - {directory.MANIFEST}:
+        raise JobDamagedError(
+            f"{file} {damaged[file]}",
+            f"job {place}",
+            "run the original job file again, without job.toml there if need be",
+        )
+
+
+def mend_lines(place: Path, job: Job, journal: Journal, tell: Callable[[str], None]) -> None:
+    """Find the lines of the manifest again, if it is not as the journal knows it.
+
+    Pending items whose lines are lost fail; once the manifest was made again they are pending once more.
+    Raises: StorageError if the manifest has to be written and cannot be.
+    """
+    path = place / directory.MANIFEST
+    path.touch()
+    if directory.sha256_file(path) == journal.lines:
+        journal.again([JobDamagedError.__name__])  # those of lines that were damaged while a job ran
+        return
+    damage: list[str] = []
+    if directory.sha256_file(path) != job.manifest:
+        _keep_good_lines(path, job.items, damage)
+    places = ((new.item, new.key, new.offset) for new in manifest.new_items(path))
+    lost = manifest.lost_line(path, "; ".join(damage[:3]))
+    failed = journal.place_lines(places, directory.sha256_file(path), (JobDamagedError.__name__, str(lost), ""))
+    if damage:
+        tell(
+            f"the manifest was damaged ({'; '.join(damage[:3])}) and is kept as {path.name}.bad: {failed} items "
+            "without a result have failed, until the original job file is run again"
+        )
+
+
+def _keep_good_lines(path: Path, count: int, damage: list[str]) -> None:
+    """Write the manifest again with the lines that can be read, in the order of items; says what the others are."""
+    starts, sizes = array("q", [-1]) * count, array("q", [0]) * count
+    for number, item, offset, size in manifest.good_lines(path, damage):
+        if item >= count or starts[item] >= 0:
+            damage.append(f"line {number}: there is no such item, or it has a line before")
+        else:
+            starts[item], sizes[item] = offset, size
+    if missing := starts.count(-1):
+        damage.append(f"{missing} of {count} lines are missing" if not damage else f"{missing} of {count} lines lost")
+    bad = path.with_name(path.name + ".bad")
+    try:
+        shutil.copyfile(path, bad)
+        with open(bad, "rb") as old:
+            durable.write(path, (_part(old, start, size) for start, size in zip(starts, sizes, strict=True)))
+    except OSError as error:
+        raise StorageError(
+            f"the manifest is damaged and could not be written: {error.strerror}", str(path), "free space, and resume"
+        ) from None
+
+
+def _part(file: IO[bytes], start: int, size: int) -> bytes:
+    if start < 0:
+        return b""
+    file.seek(start)
+    return file.read(size)

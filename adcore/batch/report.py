@@ -3,6 +3,7 @@
 And the first items that failed, with their inputs, for the summary.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 from adcore.batch.directory import MANIFEST, Group, Job
 from adcore.batch.journal import Journal
+from adcore.batch.manifest import parse
 from adcore.errors import StorageError
 
 COLUMNS = (
@@ -39,8 +41,11 @@ def first_failures(place: Path, journal: Journal) -> tuple[Failure, ...]:
     found = []
     with open(place / MANIFEST, "rb") as file:
         for row in list(islice(journal.rows("r.state IN (2, 3)"), SHOWN)):
-            file.seek(row.offset)
-            inputs = json.loads(file.readline())["inputs"]
+            inputs = {}
+            if row.offset >= 0:
+                file.seek(row.offset)
+                with contextlib.suppress(ValueError):  # a damaged line: its error says so
+                    inputs = parse(file.readline(), row.item)["inputs"]
             found.append(Failure(row.item, row.kind or "", row.message or "", inputs, row.detail or ""))
     return tuple(found)
 

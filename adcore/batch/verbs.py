@@ -10,12 +10,12 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adcore.batch import directory, guard
-from adcore.batch.create import create, reused, source_hash, versions
+from adcore.batch.create import create, remake, reused, source_hash, versions
 from adcore.batch.directory import Job, Limits
 from adcore.batch.driver import Driver, Stop, Tally, signals
 from adcore.batch.job import JobFile, read_job
@@ -24,7 +24,7 @@ from adcore.batch.lock import holder, lock
 from adcore.batch.neighbours import Neighbours
 from adcore.batch.progress import Progress, Silent
 from adcore.batch.read import Results
-from adcore.batch.repair import Repair, check_files, open_journal, reconcile
+from adcore.batch.repair import Repair, damaged_files, mend_lines, open_journal, reconcile, refuse
 from adcore.batch.report import Failure, first_failures, write_report
 from adcore.batch.shards import Store
 from adcore.errors import BatchError, ConfigError, StorageError
@@ -98,7 +98,7 @@ def run(
             known = replace(known, limits=file.limits, options=file.options, reuse=reused(place, file))
         else:
             known = create(place, file, source, notes.tell)
-        return _drive(place, known, notes, verify)
+        return _drive(place, known, notes, verify, lambda damaged: remake(place, file, known, damaged, notes.tell))
 
 
 def resume(
@@ -189,12 +189,19 @@ class Notes:
 # --- one run -------------------------------------------------------------------------------------
 
 
-def _drive(place: Path, job: Job, notes: Notes, verify: bool) -> Summary:
+def _drive(
+    place: Path, job: Job, notes: Notes, verify: bool, mend: Callable[[Iterable[str]], None] | None = None
+) -> Summary:
     """Make the directory consistent, run what is pending, write the report."""
     begin = time.monotonic()
     for left in (directory.STOP, directory.RUNNING):
         (place / left).unlink(missing_ok=True)
-    check_files(place, job)
+    files = {directory.MANIFEST: job.manifest, **job.files}
+    damaged = damaged_files(place, files)
+    if damaged and mend:
+        mend(damaged)
+        damaged = damaged_files(place, files)
+    refuse(place, damaged)
     journal = open_journal(place, job, notes.tell)
     with contextlib.closing(journal), contextlib.closing(notes.progress), signals() as stop:
         journal.release()
@@ -202,6 +209,7 @@ def _drive(place: Path, job: Job, notes: Notes, verify: bool) -> Summary:
         neighbours = Neighbours(journal, place, (place / folder for folder in job.reuse))
         if found := neighbours.take():
             notes.tell(f"{found} items have results in other jobs: taken from there")
+        mend_lines(place, job, journal, notes.tell)
         try:
             _run_pending(place, job, journal, neighbours, notes, stop)
         finally:
@@ -318,6 +326,7 @@ def _existing(place: Path) -> Iterator[Job]:
     directory.load(place)
     with lock(place):
         known = directory.load(place)
+        refuse(place, damaged_files(place, {file: known.files[file] for file in known.plugins}))
         _load_plugins(place / file for file in known.plugins)
         yield known
 

@@ -4,7 +4,6 @@ Executors reach `run_chunk` by its name in the `Setup`. It keeps what it loaded 
 """
 
 import contextlib
-import json
 import threading
 import time
 import traceback
@@ -17,7 +16,7 @@ import numpy as np
 
 from adcore.batch import directory
 from adcore.batch.machine import MemoryLimit, PeakMeter, fingerprint, peak_meter
-from adcore.batch.manifest import decoder, sized, told_sizes
+from adcore.batch.manifest import decoder, lost_line, parse, sized, told_sizes
 from adcore.batch.program import read_task
 from adcore.config import Config
 from adcore.errors import JobDamagedError
@@ -33,7 +32,6 @@ Ready: TypeAlias = tuple[Run, Arrays, dict[str, Decode]]
 Watch: TypeAlias = Callable[[int, int], None]
 Failure: TypeAlias = tuple[int, str, str, str, bool, float, int]
 
-DECODE = json.JSONDecoder().decode  # without the search for an encoding that json.loads begins with
 TRANSIENT = (OSError, MemoryError)  # may go away by themselves: disk, network, a full machine
 NO_SIZES: Mapping[str, int] = {}
 PEAK_WINDOW = 0.005  # seconds between two readings of the peak; a reading costs about 10 µs
@@ -91,7 +89,13 @@ class Bench:
                 next_look = now + STOP_WINDOW
                 if self.stop.exists():
                     break
-            if not self._item(number, line, tray, chunk.number, watch):
+            try:
+                entry = parse(line, number)
+            except ValueError as error:
+                tray.fail(number, lost_line(self.place / directory.MANIFEST, error), 0.0)
+                ran += 1
+                break  # where the next line begins only the journal knows
+            if not self._item(entry, tray, chunk.number, watch):
                 break
             ran += 1
         watch(chunk.number, -1)
@@ -105,34 +109,23 @@ class Bench:
         }
         return encode(tray.arrays(), meta)
 
-    def _item(self, number: int, line: bytes, tray: "Tray", chunk: int, watch: Watch) -> bool:
+    def _item(self, entry: dict[str, Any], tray: "Tray", chunk: int, watch: Watch) -> bool:
         """Run one item and put what it gives on the tray; False if it does not fit beside the others."""
-        try:
-            entry = DECODE(line.decode())
-            if entry["item"] != number:
-                raise ValueError(f"it is item {entry['item']}")
-            key = bytes.fromhex(entry["key"])
-            group, own, sizes = entry["group"], entry["inputs"], entry.get("sizes", NO_SIZES)
-            name = (group, told_sizes(sizes)) if sizes else (group, "")
-            program, fixed, decoders = self.ready.get(name) or self._prepare(name, sizes)
-        except (ValueError, KeyError, TypeError) as error:
-            raise JobDamagedError(
-                f"the line of item {number} in the manifest is not what was written: {error}",
-                str(self.place / directory.MANIFEST),
-                "run the original job file again: finished results are found by their keys",
-            ) from error
+        number, group, sizes = entry["item"], entry["group"], entry.get("sizes", NO_SIZES)
+        name = (group, told_sizes(sizes)) if sizes else (group, "")
+        program, fixed, decoders = self.ready.get(name) or self._prepare(name, sizes)
         watch(chunk, number)
         start = time.perf_counter()
         try:
             inputs = fixed.copy()
-            for name, value in own.items():
+            for name, value in entry["inputs"].items():
                 inputs[name] = decoders[name](value)
             with self.limit:
                 outputs = program(inputs)
         except Exception as error:  # noqa: BLE001 - whatever an item raises is its result, not our end
             tray.fail(number, error, time.perf_counter() - start)
             return True
-        return tray.put(number, key, outputs, time.perf_counter() - start)
+        return tray.put(number, bytes.fromhex(entry["key"]), outputs, time.perf_counter() - start)
 
     def _prepare(self, name: tuple[str, str], sizes: Mapping[str, int]) -> Ready:
         """What runs the items of a group and size. If it cannot be made, what raises the reason in every item."""

@@ -6,10 +6,10 @@ import subprocess
 
 import chaos
 import pytest
-from batch_jobs import check_results, items, shard_items
+from batch_jobs import check_results, items, report, shard_items
 
 from adcore.batch import verbs
-from adcore.errors import BatchError, StorageError
+from adcore.errors import BatchError, JobDamagedError, StorageError
 
 
 def test_a_result_without_a_row_is_adopted_and_a_row_without_a_result_is_redone(bench):
@@ -76,21 +76,103 @@ def test_a_damaged_result_is_found_set_aside_and_redone(bench):
     check_results(place, range(50))
 
 
-def test_journal_and_manifest_both_damaged_end_in_an_error_and_the_job_file_brings_it_back(bench):
+DAMAGE = {
+    "a digit": (lambda lines: [*lines[:7], lines[7].replace(b"7.5", b"7.4"), *lines[8:]], [7]),
+    "a line end": (lambda lines: [*lines[:7], lines[7][:-1], *lines[8:]], [7, 8]),
+    "a line gone": (lambda lines: [*lines[:7], *lines[8:]], [7]),
+    "a line more": (lambda lines: [*lines[:7], b"what is this?\n", *lines[7:]], []),
+    "another order": (lambda lines: lines[::-1], []),
+    "the end": (lambda lines: [*lines[:-1], lines[-1][:20]], [11]),
+    "all": (lambda lines: [], list(range(12))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_damaged_manifest_costs_only_items_that_have_no_result_and_the_job_file_mends_it(bench, damage, finished):
+    change, lost = DAMAGE[damage]
+    path = items(bench, [0] * 12 if finished else [chaos.FLAKY] * 12, "retries = 0", executor="here")
+    place = verbs.run(path).place
+    manifest = place / "manifest.jsonl"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(b"".join(change(whole.splitlines(keepends=True))))
+    verbs.retry(place)  # the second of three tries that fail
+    rows = report(verbs.retry(place))
+    assert (place / "manifest.jsonl.bad").exists()
+    failed = [int(row["item"]) for row in rows if row["kind"] == "JobDamagedError"]
+    assert failed == ([] if finished else lost)
+    check_results(place, [n for n in range(12) if finished or n not in lost])
+    with verbs.results(place) as found:
+        assert found.save(bench.folder / "out.npz") == (12 if finished else 12 - len(lost))
+        for item in lost:
+            with pytest.raises(JobDamagedError, match="run the original job file again"):
+                found.inputs(item)
+    assert verbs.resume(place).messages == (), "told once"
+    again = ("damaged, and made again from the job file: manifest.jsonl",) if lost else ()
+    assert verbs.run(path).messages == again
+    assert manifest.read_bytes() == whole
+    verbs.retry(path)
+    verbs.retry(path)
+    check_results(place, range(12))
+    with verbs.results(place) as found:
+        assert found.array("inputs/x").tolist() == [[n, n + 0.5, 1] for n in range(12)]
+
+
+def test_a_line_that_is_damaged_while_the_job_runs_fails_its_item_and_no_other(bench):
+    path = items(bench, [0] * 12, executor="here")
+    body = (
+        "from adcore.batch import directory, driver\n"
+        "plain = driver.Driver.run\n"
+        "def damage(self, tick):\n"
+        "    file = self.place / directory.MANIFEST\n"
+        "    file.write_bytes(file.read_bytes().replace(b'[5.0, 5.5', b'[5.0, 5.6'))\n"
+        "    plain(self, tick)\n"
+        "driver.Driver.run = damage\n"
+        "s = verbs.run('job.toml')\nprint(s.code, *s.failures)"
+    )
+    out, errors = bench.driver(body).communicate(timeout=60)
+    assert (out[:17], errors) == (b"1 Failure(item=5,", b"")
+    assert b"its line in the manifest is not what was written: its checksum is wrong" in out
+    assert verbs.run(path).code == 0
+    check_results(bench.folder / "runs", range(12))
+
+
+@pytest.mark.parametrize("name", ["graphs", "plugins"])
+def test_a_damaged_graph_or_plugin_is_made_again_from_the_job_file_and_refused_without(bench, name):
+    path = items(bench, [0] * 4, executor="here")
+    place = verbs.run(path).place
+    (file,) = (place / name).iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"#")
+    with pytest.raises(BatchError) as caught:
+        verbs.resume(place)
+    assert str(caught.value) == (
+        f"{name}/{file.name} is not what was written\n"
+        f"  job {place}\n"
+        "  run the original job file again, without job.toml there if need be"
+    )
+    assert verbs.run(path).messages == (f"damaged, and made again from the job file: {name}/{file.name}",)
+    assert file.read_bytes() == whole
+
+
+def test_journal_and_manifest_both_damaged_end_in_an_error_and_the_job_file_brings_both_back(bench):
     path = items(bench, [0] * 20, executor="here")
     place = verbs.run(path).place
     (place / "journal.sqlite").write_bytes(b"no")
     manifest = place / "manifest.jsonl"
     manifest.write_text(manifest.read_text().replace('"item": 3', '"item": 4'))
     with pytest.raises(BatchError) as caught:
-        verbs.run(path)
+        verbs.resume(place)
     assert str(caught.value) == (
         "journal and manifest are both damaged: SQLite says file is not a database\n"
         f"  {manifest}\n"
-        "  remove job.toml there and run the original job file: results are found by their keys"
+        "  run the original job file again, without job.toml there if need be: results are found by their keys"
     )
-    (place / "job.toml").unlink()
-    assert verbs.run(path).messages == ("results of 20 items were found",)
+    assert verbs.run(path).messages == (
+        "damaged, and made again from the job file: manifest.jsonl",
+        "the journal was damaged (SQLite says file is not a database): made again from the manifest",
+        "results of 20 items were found",
+    )
 
 
 def test_results_of_different_machines_are_told(bench):
