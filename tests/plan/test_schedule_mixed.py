@@ -3,6 +3,7 @@
 import heapq
 import re
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -181,3 +182,15 @@ def test_a_long_curve_agrees_with_the_plans():
     for budget, steps in points[:: len(points) // 6]:
         cost = replay(Mixed(budget, sizes), 700, caps=Caps(memory_bytes=budget), sizes=sizes)
         assert cost.forward_steps <= 1.01 * steps
+
+
+def test_a_planned_schedule_takes_next_to_no_memory_and_work_when_it_runs():
+    schedule = Mixed(40_000, Sizes(state=1600, record=1600))
+    steps = schedule.forward_steps(10_000)
+    assert replay(schedule, 10_000).forward_steps == steps
+    tracemalloc.start()
+    actions = sum(1 for _ in schedule.actions(10_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert actions > 1000
+    assert peak < 8192

@@ -187,7 +187,8 @@ def attempt(
     starts: sequences within it that are known already. tables: whether to ask the interval tables of a chain.
     """
     found = [Trial(s.cost, "chain", s.runs) for s in chain.candidates(core, free)[:2]] if tables else []
-    trials = [*starts, *found, *_candidates(core, free, many=not starts)]
+    thorough = not starts and effort.search > EFFORTS["quick"].search
+    trials = [*starts, *found, *_candidates(core, free, many=thorough)]
     if not trials:
         return None
     trials.sort(key=lambda trial: trial.cost)

@@ -24,12 +24,28 @@ for slots; Herrmann et al. 2019, "Optimal checkpointing for heterogeneous chains
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar, NoReturn
 
-from adcore.extend import Action, BudgetError, Schedule, Sizes, register_schedule
+import numpy as np
+from numpy.typing import NDArray
+
+from adcore.extend import (
+    Action,
+    Advance,
+    Back,
+    BudgetError,
+    Drop,
+    Load,
+    Save,
+    Schedule,
+    Sizes,
+    Tape,
+    Turn,
+    register_schedule,
+)
 from adcore_strategies.schedules import binomial, byte_table
 from adcore_strategies.schedules.shared import require_counts, require_length, slots_within, turn_after
 
@@ -145,16 +161,51 @@ class _Tabled:
     table: byte_table.Table
     leaf: int
 
-    def actions(self, length: int) -> Generator[Action, int | None, None]:
-        return turn_after(length, self.table.reverse(self.leaf, length))
-
     def forward_steps(self, length: int) -> int:
         """The last segment, which may be short, is run once."""
         return self.table.best * self.leaf - (-length % self.leaf)
 
+    def listed(self, length: int) -> _Listed:
+        """The actions, read once: they take kilobytes where the table takes megabytes, and no work when they run."""
+        actions = turn_after(length, self.table.reverse(self.leaf, length))
+        rows = np.fromiter((number for action in actions for number in _row(action)), np.int32)
+        return _Listed(rows.reshape(-1, 3), self.forward_steps(length))
 
-@lru_cache(maxsize=8)
-def _plan(length: int, budget: int, sizes: Sizes) -> _Tabled | binomial.Binomial:
+
+@dataclass(frozen=True, eq=False)
+class _Listed:
+    """The actions for one length, a row each, and the forward steps among them."""
+
+    rows: NDArray[np.int32]
+    steps: int
+
+    def actions(self, length: int) -> Iterator[Action]:
+        for at in range(0, len(self.rows), 16):
+            for kind, first, second in self.rows[at : at + 16].tolist():
+                if kind < 3:
+                    yield _RANGES[kind](first, second)
+                else:
+                    yield _STORED[kind - 3](first, "memory") if kind < 6 else Turn()
+
+    def forward_steps(self, length: int) -> int:
+        return self.steps
+
+
+_RANGES, _STORED = (Advance, Tape, Back), (Save, Load, Drop)
+
+
+def _row(action: Action) -> tuple[int, int, int]:
+    match action:
+        case Advance(start, stop) | Tape(start, stop) | Back(start, stop):
+            return _RANGES.index(type(action)), start, stop
+        case Save(step) | Load(step) | Drop(step):
+            return 3 + _STORED.index(type(action)), step, 0
+        case _:
+            return 6, 0, 0
+
+
+@lru_cache(maxsize=64)
+def _plan(length: int, budget: int, sizes: Sizes) -> _Listed | binomial.Binomial:
     """The best known way for one length; ties go to the binomial schedule."""
     least = minimum_bytes(length, sizes)
     if budget < least:
@@ -167,8 +218,10 @@ def _plan(length: int, budget: int, sizes: Sizes) -> _Tabled | binomial.Binomial
         sure = sizes.adjoint + max(run, sizes.state + sizes.record + sizes.back)
         sure = min(sure, _whole_bytes(length, sizes))
         _refuse("was found that reverses", length, budget, sizes, f"{sure} bytes are sure to do")
-    rivals = [rival for rival in (leafy, tabled) if rival is not None]
-    return min(rivals, key=lambda rival: rival.forward_steps(length))
+    if leafy is None or (tabled is not None and tabled.forward_steps(length) < leafy.forward_steps(length)):
+        assert tabled is not None
+        return tabled.listed(length)
+    return leafy
 
 
 def _refuse(verb: str, length: int, budget: int, sizes: Sizes, advice: str) -> NoReturn:
