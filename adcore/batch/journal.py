@@ -93,7 +93,10 @@ class Journal:
         groups: dict[tuple[str, str], int] = {}
         self._db.executemany(
             "INSERT INTO items (item, offset, key, grp, tag) VALUES (?, ?, ?, ?, ?)",
-            ((n.item, n.offset, n.key, groups.setdefault((n.group, n.sizes), len(groups)), n.tag) for n in items),
+            (
+                (item, offset, key, groups.setdefault((group, sizes), len(groups)), tag)
+                for item, offset, key, group, sizes, tag in items
+            ),
         )
         self._db.executemany("INSERT INTO groups VALUES (?, ?, ?)", ((i, *name) for name, i in groups.items()))
         self._db.execute("CREATE INDEX keys ON items (key)")

@@ -10,11 +10,13 @@ request, strategy and backend as resolved, op versions, threads, NumPy, fixed in
 inputs, bit by bit.
 """
 
+import functools
 import hashlib
 import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from json.scanner import make_scanner
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +26,7 @@ from adcore.errors import JobDamagedError, StorageError
 from adcore.types import Array, Dim, Type
 
 ENCODE = json.JSONEncoder(ensure_ascii=False).encode
-DECODE = json.JSONDecoder().decode  # without the search for an encoding that json.loads begins with
+SCAN = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # json.loads, but for encodings and blanks
 SEAL = b', "crc": "%08x"}\n'
 SEALED = len(SEAL % 0)  # bytes at the end of every line
 
@@ -63,19 +65,17 @@ class Writer:
 
     def write(self, group: str, key: bytes, point: Point, sizes: Mapping[str, int]) -> NewItem:
         """Write the next item; what the journal needs of it."""
-        tag, values, _ = point
-        inputs = ", ".join(f"{ENCODE(name)}: {_encoded(value)}" for name, value in values.items())
-        start = f'{{"item": {self.items}, "key": "{key.hex()}", "group": "{group}"'
+        tag, item, offset = point.tag, self.items, self._offset
+        inputs = ", ".join([_quoted(name) + _encoded(value) for name, value in point.values.items()])
         named = f', "sizes": {ENCODE(sizes)}' if sizes else ""
         label = f', "tag": {ENCODE(tag)}' if tag else ""
-        raw = f'{start}{named}, "inputs": {{{inputs}}}{label}'.encode()
+        text = f'{{"item": {item}, "key": "{key.hex()}", "group": "{group}"{named}, "inputs": {{{inputs}}}{label}'
+        raw = text.encode()
         raw += SEAL % zlib.crc32(raw)
         self._file.write(raw)
         self._sha256.update(raw)
-        new = NewItem(self.items, self._offset, key, group, told_sizes(sizes), tag)
-        self.items += 1
-        self._offset += len(raw)
-        return new
+        self.items, self._offset = item + 1, offset + len(raw)
+        return NewItem(item, offset, key, group, told_sizes(sizes) if sizes else "", tag)
 
     def __enter__(self) -> "Writer":
         return self
@@ -106,11 +106,9 @@ def told_sizes(sizes: Mapping[str, int]) -> str:
 
 def parse(raw: bytes, item: int | None = None) -> dict[str, Any]:
     """What a line says. Raises ValueError saying why it is not what was written, or not that of this item."""
-    if not raw.endswith(b"\n"):
-        raise ValueError("it is cut off" if raw else "it is missing")
     if raw[-SEALED:] != SEAL % zlib.crc32(raw[:-SEALED]):
-        raise ValueError("its checksum is wrong")
-    line: dict[str, Any] = DECODE(raw.decode())
+        raise ValueError("its checksum is wrong" if raw[-1:] == b"\n" else "it is cut off" if raw else "it is missing")
+    line: dict[str, Any] = SCAN(raw.decode(), 0)[0]
     if item is not None and line["item"] != item:
         raise ValueError(f"it is that of item {line['item']}")
     return line
@@ -181,16 +179,26 @@ def hash_inputs(digest: bytes, inputs: Mapping[str, Array]) -> bytes:
     parts = [digest]
     for name in sorted(inputs):
         array = inputs[name]
-        parts.append(f"{name}\0{array.dtype.str}{array.shape}".encode())
-        parts.append(array.tobytes())  # in C order, whatever its layout
+        parts += _told(name, array.dtype, array.shape), array.tobytes()  # in C order, whatever its layout
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+@functools.lru_cache(1000)
+def _told(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return f"{name}\0{dtype.str}{shape}".encode()
+
+
+@functools.lru_cache(1000)
+def _quoted(name: str) -> str:
+    return f"{ENCODE(name)}: "
 
 
 def _encoded(value: Array | int) -> str:
     """An input as a line has it, exact to the bit; `decoder` reads it."""
     if isinstance(value, int):
         return f'{{"row": {value}}}'
-    listed = (np.stack([value.real, value.imag], -1) if value.dtype.kind == "c" else value).tolist()
+    kind = value.dtype.kind
+    listed = (np.stack([value.real, value.imag], -1) if kind == "c" else value).tolist()
     text = repr(listed)
     # Python writes numbers and lists of them as JSON does, except nan, inf and bools, and is faster at it
-    return ENCODE(listed) if "n" in text or value.dtype.kind == "b" else text
+    return ENCODE(listed) if kind == "b" or "n" in text else text

@@ -40,11 +40,9 @@ class Program:
         """Bytes that one item takes, constants of the graph included."""
         return self.plan.cost.peak_bytes + self.plan.cost.constant_bytes
 
-    def compile(self) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-        """What computes the outputs of an item by name, from its inputs by name."""
-        run = program_of(self.plan.graph, self.choice.backend, self.plan).all
-        takes, gives = self.graph.input_names, self.graph.output_names
-        return lambda inputs: dict(zip(gives, run(*[inputs[name] for name in takes]), strict=True))
+    def compile(self) -> Callable[..., tuple[Array, ...]]:
+        """What computes the outputs of an item from its inputs, both in the order of the graph's."""
+        return program_of(self.plan.graph, self.choice.backend, self.plan).all
 
 
 @dataclass(frozen=True)

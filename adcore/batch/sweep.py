@@ -25,7 +25,7 @@ def points(job: JobFile, types: Mapping[str, Type], tables: Mapping[str, Array])
         for values in itertools.product(*grid.values()):
             chosen = dict(zip(grid, values, strict=True))
             for drawn in _draws(job, types):
-                yield row._replace(values={**row.values, **chosen, **drawn})
+                yield Point(row.tag, {**row.values, **chosen, **drawn}, row.profile)
 
 
 def check_covered(job: JobFile, types: Mapping[str, Type], fixed: Iterable[str], given: Iterable[str]) -> None:
@@ -73,9 +73,9 @@ def _draws(job: JobFile, types: Mapping[str, Type]) -> Iterator[dict[str, Array]
     generators = {name: np.random.Generator(np.random.PCG64([job.sweep.seed, *name.encode()])) for name in laws}
     for start in range(0, job.sweep.count, BLOCK):
         size = min(BLOCK, job.sweep.count - start)
-        block = {name: _draw(generators[name], law, types[name], size) for name, law in laws.items()}
-        for row in range(size):
-            yield {name: np.array(values[row], types[name].dtype) for name, values in block.items()}
+        blocks = [_draw(generators[name], law, types[name], size) for name, law in laws.items()]
+        for values in zip(*blocks, strict=True):
+            yield dict(zip(laws, values, strict=True))
 
 
 def _law(name: str, value: Any, types: Mapping[str, Type], job: JobFile) -> tuple[str, Array, Array]:
@@ -111,12 +111,15 @@ def _real(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _draw(generator: np.random.Generator, law: tuple[str, Array, Array], kind: Type, count: int) -> Array:
+def _draw(generator: np.random.Generator, law: tuple[str, Array, Array], kind: Type, count: int) -> list[Array]:
     name, first, second = law
     shape = (count, *kind.shape)
     if name == "normal":
-        return first + second * generator.standard_normal(shape)
-    if name == "uniform":
-        return first + (second - first) * generator.random(shape)
-    low, high = np.log(first), np.log(second)
-    return np.exp(low + (high - low) * generator.random(shape))
+        drawn = first + second * generator.standard_normal(shape)
+    elif name == "uniform":
+        drawn = first + (second - first) * generator.random(shape)
+    else:
+        low, high = np.log(first), np.log(second)
+        drawn = np.exp(low + (high - low) * generator.random(shape))
+    drawn = drawn.astype(kind.dtype)
+    return [drawn[row, ...] for row in range(count)]  # arrays, those of no axes too

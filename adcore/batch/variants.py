@@ -130,4 +130,6 @@ def item_sizes(job: JobFile, task: Task, arrays: Mapping[str, Array], number: in
 
 def arrays_of(point: Point, tables: Mapping[str, Array]) -> dict[str, Array]:
     """The own inputs of an item as arrays, those of a table too."""
+    if not tables:
+        return point.values  # type: ignore[return-value]  # no rows of tables among them
     return {name: tables[name][value] if isinstance(value, int) else value for name, value in point.values.items()}

@@ -3,12 +3,12 @@
 Executors reach `run_chunk` by its name in the `Setup`. It keeps what it loaded and compiled for the next chunk.
 """
 
-import contextlib
 import threading
 import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,8 +27,7 @@ from adcore.types import Array
 
 Arrays: TypeAlias = dict[str, Array]
 Decode: TypeAlias = Callable[[Any], Array]
-Run: TypeAlias = Callable[[Arrays], Mapping[str, Array]]
-Ready: TypeAlias = tuple[Run, Arrays, dict[str, Decode]]
+Run: TypeAlias = Callable[..., tuple[Array, ...]]
 Watch: TypeAlias = Callable[[int, int], None]
 Failure: TypeAlias = tuple[int, str, str, str, bool, float, int]
 
@@ -40,6 +39,21 @@ MAX_READY = 8  # programs that a worker keeps; items of one group and size follo
 MAX_FAILURES = 1000  # per chunk; their texts travel in its index
 
 _this_thread = threading.local()  # its bench
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """What runs the items of a group and size, or why that cannot be made: each of them fails with `error`.
+
+    inputs: in the order that `run` takes, the fixed ones are there already. own: the place of every other
+    one, and what makes an array of it. outputs: name and type of each.
+    """
+
+    run: Run
+    inputs: list[Array | None]
+    own: Mapping[str, tuple[int, Decode]]
+    outputs: tuple[tuple[str, object], ...]
+    error: Exception | None = None
 
 
 def run_chunk(setup: Setup, chunk: Chunk, watch: Watch | None = None) -> bytes:
@@ -68,7 +82,7 @@ class Bench:
             name: np.load(self.place / file, mmap_mode="r") for name, file in self.job.tables.items()
         }
         self.ready: OrderedDict[tuple[str, str], Ready] = OrderedDict()
-        self.limit = MemoryLimit(setup.item_memory) if setup.item_memory else contextlib.nullcontext()
+        self.limit = MemoryLimit(setup.item_memory) if setup.item_memory else None
         self.machine = fingerprint()
         self.meter = peak_meter()
         self.preparing = 0.0  # seconds of the running chunk that went into making programs
@@ -77,12 +91,11 @@ class Bench:
     def run(self, chunk: Chunk, watch: Watch) -> bytes:
         """See `run_chunk`."""
         tray = Tray(self.meter, self.setup.chunk_bytes)
-        begin = next_look = time.perf_counter()
+        begin = now = next_look = time.perf_counter()
         ran = 0
         self.preparing = 0.0
         watch(chunk.number, -1)
         for number, line in self._lines(chunk):
-            now = time.perf_counter()
             if ran and (now - begin > self.setup.chunk_seconds or tray.full):
                 break
             if now > next_look:
@@ -95,8 +108,25 @@ class Bench:
                 tray.fail(number, lost_line(self.place / directory.MANIFEST, error), 0.0)
                 ran += 1
                 break  # where the next line begins only the journal knows
-            if not self._item(entry, tray, chunk.number, watch):
+            ready = self._ready(entry["group"], entry.get("sizes", NO_SIZES))
+            if not tray.fits(ready):
                 break
+            watch(chunk.number, number)
+            start = time.perf_counter()
+            try:
+                if ready.error:
+                    raise ready.error
+                inputs = ready.inputs.copy()
+                for name, value in entry["inputs"].items():
+                    place, decode = ready.own[name]
+                    inputs[place] = decode(value)
+                outputs = ready.run(*inputs)
+            except Exception as error:  # noqa: BLE001 - whatever an item raises is its result, not our end
+                now = time.perf_counter()
+                tray.fail(number, error, now - start)
+            else:
+                now = time.perf_counter()
+                tray.put(number, entry["key"], outputs, now - start, now)
             ran += 1
         watch(chunk.number, -1)
         tray.read_peak()
@@ -109,36 +139,21 @@ class Bench:
         }
         return encode(tray.arrays(), meta)
 
-    def _item(self, entry: dict[str, Any], tray: "Tray", chunk: int, watch: Watch) -> bool:
-        """Run one item and put what it gives on the tray; False if it does not fit beside the others."""
-        number, group, sizes = entry["item"], entry["group"], entry.get("sizes", NO_SIZES)
-        name = (group, told_sizes(sizes)) if sizes else (group, "")
-        program, fixed, decoders = self.ready.get(name) or self._prepare(name, sizes)
-        watch(chunk, number)
-        start = time.perf_counter()
-        try:
-            inputs = fixed.copy()
-            for name, value in entry["inputs"].items():
-                inputs[name] = decoders[name](value)
-            with self.limit:
-                outputs = program(inputs)
-        except Exception as error:  # noqa: BLE001 - whatever an item raises is its result, not our end
-            tray.fail(number, error, time.perf_counter() - start)
-            return True
-        return tray.put(number, bytes.fromhex(entry["key"]), outputs, time.perf_counter() - start)
-
-    def _prepare(self, name: tuple[str, str], sizes: Mapping[str, int]) -> Ready:
-        """What runs the items of a group and size. If it cannot be made, what raises the reason in every item."""
-        group = self.job.groups[name[0]]
+    def _ready(self, group: str, sizes: Mapping[str, int]) -> Ready:
+        """What runs the items of a group and size, made once."""
+        name = (group, told_sizes(sizes) if sizes else "")
+        ready = self.ready.get(name)
+        if ready is not None:
+            return ready
         begin = time.perf_counter()
         try:
-            ready = self._compile(group, sizes)
+            ready = self._prepare(self.job.groups[group], sizes)
         except TRANSIENT as error:  # not kept: the next attempt may have more luck
-            return _raiser(error), {}, {}
+            return _failed(error)
         except JobDamagedError:
             raise
         except Exception as error:  # noqa: BLE001 - each item of the group gets it
-            ready = _raiser(error), {}, {}
+            ready = _failed(error)
         finally:
             self.preparing += time.perf_counter() - begin
         if len(self.ready) == MAX_READY:
@@ -146,7 +161,7 @@ class Bench:
         self.ready[name] = ready
         return ready
 
-    def _compile(self, group: directory.Group, sizes: Mapping[str, int]) -> Ready:
+    def _prepare(self, group: directory.Group, sizes: Mapping[str, int]) -> Ready:
         task = read_task(self.place / group.graph, group.request, group.wrt, group.of)
         if task.source.identity != group.identity:
             raise JobDamagedError(
@@ -158,13 +173,20 @@ class Bench:
         if group.fixed:
             shard = read(self.place / group.fixed, verify=True)
             fixed = {name: shard[name] for name in shard}
-        decoders = {
-            name: decoder(kind.dtype, self.tables.get(name), sized(kind, sizes).shape)
-            for name, kind in task.inputs.items()
-            if name not in fixed
-        }
         program = task.program(Config(()).over(group.settings), sizes)
-        return program.compile(), fixed, decoders
+        graph, run = program.graph, program.compile()
+        own = {
+            name: (place, decoder(kind.dtype, self.tables.get(name), sized(kind, sizes).shape))
+            for place, name in enumerate(graph.input_names)
+            if name not in fixed
+            for kind in (task.inputs[name],)
+        }
+        return Ready(
+            _limited(run, self.limit) if self.limit else run,
+            [fixed.get(name) for name in graph.input_names],
+            own,
+            tuple((name, y.type) for name, y in zip(graph.output_names, graph.outputs, strict=True)),
+        )
 
     def _lines(self, chunk: Chunk) -> Iterator[tuple[int, bytes]]:
         with open(self.place / directory.MANIFEST, "rb") as manifest:
@@ -179,41 +201,39 @@ class Tray:
 
     def __init__(self, meter: PeakMeter, limit: int) -> None:
         self.meter, self.limit = meter, limit
+        self.ready: Ready | None = None  # of the items with results so far
         self.numbers: list[int] = []
-        self.keys: list[bytes] = []
+        self.keys: list[str] = []
         self.seconds: list[float] = []
         self.peaks: list[int] = []
-        self.columns: list[tuple[str, np.dtype[Any], tuple[int, ...], list[Array]]] = []
+        self.rows: list[tuple[Array, ...]] = []
         self.failures: list[Failure] = []
         self.nbytes = self.item_bytes = 0
+        self.full = False  # whether the chunk should end for the memory its results take
         self.read_at = time.perf_counter()
         meter.take()
 
-    @property
-    def full(self) -> bool:
-        """Whether the chunk should end for the memory its results take."""
-        return self.nbytes >= self.limit or len(self.failures) >= MAX_FAILURES
-
-    def put(self, item: int, key: bytes, outputs: Mapping[str, Array], seconds: float) -> bool:
-        """Take the results of an item, unless their names, dtypes or shapes differ from those before."""
-        arrays = [np.asarray(value) for value in outputs.values()]
-        if not self.numbers:
-            self.columns = [(name, array.dtype, array.shape, []) for name, array in zip(outputs, arrays, strict=True)]
-            self.item_bytes = sum(array.nbytes for array in arrays)
-        elif len(arrays) != len(self.columns) or any(
-            name != known or array.shape != shape or array.dtype != dtype
-            for name, array, (known, dtype, shape, _) in zip(outputs, arrays, self.columns, strict=True)
-        ):
+    def fits(self, ready: Ready) -> bool:
+        """Whether results of these items can be stacked upon those that are there: names, dtypes and shapes agree."""
+        if ready is self.ready or ready.error:
+            return True
+        if self.rows and self.ready and self.ready.outputs != ready.outputs:
             return False
-        for array, (*_, column) in zip(arrays, self.columns, strict=True):
-            column.append(array)
+        self.ready = ready
+        return True
+
+    def put(self, item: int, key: str, outputs: tuple[Array, ...], seconds: float, now: float) -> None:
+        """Take the results of an item."""
+        if not self.rows:
+            self.item_bytes = sum(array.nbytes for array in outputs)
+        self.rows.append(outputs)
         self.nbytes += self.item_bytes
+        self.full |= self.nbytes >= self.limit
         self.numbers.append(item)
         self.keys.append(key)
         self.seconds.append(seconds)
-        if time.perf_counter() - self.read_at > PEAK_WINDOW:
+        if now - self.read_at > PEAK_WINDOW:
             self.read_peak()
-        return True
 
     def fail(self, item: int, error: Exception, seconds: float) -> None:
         """Take an item's error: its class, its message, where it came from, whether to try again."""
@@ -224,6 +244,7 @@ class Tray:
         transient = isinstance(error, TRANSIENT)
         row = (item, kind, message, detail, transient, seconds, self.read_peak())
         self.failures.append(row)
+        self.full |= len(self.failures) >= MAX_FAILURES
 
     def read_peak(self) -> int:
         """Give the items since the last reading the peak of that time; short items share one reading."""
@@ -234,18 +255,24 @@ class Tray:
 
     def arrays(self) -> Arrays:
         """The arrays of the shard."""
-        stacked: Arrays = {
-            name: column[0][None] if len(column) == 1 else np.stack(column) for name, _, _, column in self.columns
-        }
+        stacked: Arrays = {}
+        if self.rows and self.ready:
+            columns = zip(self.ready.outputs, zip(*self.rows, strict=True), strict=True)
+            stacked = {name: column[0][None] if len(column) == 1 else np.stack(column) for (name, _), column in columns}
         stacked[":item"] = np.array(self.numbers, np.int64)
-        stacked[":key"] = np.frombuffer(b"".join(self.keys), np.uint8).reshape(len(self.keys), 32)
+        stacked[":key"] = np.frombuffer(bytes.fromhex("".join(self.keys)), np.uint8).reshape(len(self.keys), 32)
         stacked[":seconds"] = np.array(self.seconds)
         stacked[":peak"] = np.array(self.peaks, np.int64)
         return stacked
 
 
-def _raiser(error: Exception) -> Run:
-    def program(inputs: Arrays) -> Mapping[str, Array]:
-        raise error
+def _failed(error: Exception) -> Ready:
+    return Ready(tuple, [], {}, (), error)
 
-    return program
+
+def _limited(run: Run, limit: MemoryLimit) -> Run:
+    def limited(*inputs: Array) -> tuple[Array, ...]:
+        with limit:
+            return run(*inputs)
+
+    return limited
