@@ -200,6 +200,11 @@ class Places:
         self._tapes: dict[int, tuple[int, int]] = {}  # start -> distance of its end, bytes
         self._arena = Arena()
 
+    @property
+    def empty(self) -> bool:
+        """Whether neither snapshots nor residuals are there."""
+        return not self._slots and not self._tapes
+
     def save(self, step: int) -> int:
         """The offset of a slot for the carry at this step."""
         if not self._free:

@@ -5,7 +5,9 @@
     the bytes of the arrays, one after the other
 
 The files of a trail have a folder of their own, which goes when the trail is reversed, and with the process.
-Folders of processes that were killed are removed by the next run in the same directory.
+Folders of processes that were killed are removed by the next run in the same directory. The folder of a run that
+can be resumed has the run's name in its own, outlives the process, and is locked while one has it: another process
+that does the same run at the same time keeps a folder of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
@@ -38,14 +40,17 @@ class FileSnapshots(Snapshots):
         host = re.sub(r"\W", "-", socket.gethostname())
         try:
             _sweep(root, host)
-            if name:
-                self.folder = root / f"adcore-run-{name}"
-                self.folder.mkdir(exist_ok=True)
-            else:
+            self.folder = root / f"adcore-run-{name}"
+            self._lock = _locked(self.folder) if name else None
+            if self._lock is None:
+                self.name = ""
                 self.folder = Path(tempfile.mkdtemp(prefix=f"adcore-{host}-{os.getpid()}-", dir=root))
         except OSError as e:
             raise SnapshotError(f"snapshots cannot be kept in {root}: {e.strerror}", "", ADVICE) from None
-        self._end = None if name else weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        if self._lock is not None:
+            weakref.finalize(self, self._lock.close)
+        else:
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def save(self, key: Key, arrays: Sequence[Any]) -> None:
         """Written beside its place, and moved there when it is complete."""
@@ -89,6 +94,8 @@ class FileSnapshots(Snapshots):
     def close(self) -> None:
         """The folder goes, with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
 
     def _path(self, key: Key) -> Path:
         return self.folder / f"{key}.snapshot"
@@ -127,6 +134,48 @@ def _read(file: Any, view: Any) -> bool:
             return False
         at += n
     return True
+
+
+def _locked(folder: Path) -> IO[str] | None:
+    """The lock of that folder, which is made if need be; None if another process, or thread, has it."""
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            file = open(folder / "lock", "a")  # noqa: SIM115 (kept open: it is the lock)
+        except FileNotFoundError:  # the folder was removed just now, by the run that had it
+            continue
+        if not _try_lock(file):
+            file.close()
+            return None
+        try:
+            if os.path.samestat(os.stat(file.name), os.fstat(file.fileno())):
+                return file
+        except FileNotFoundError:
+            pass
+        file.close()
+
+
+if os.name == "nt":  # pragma: no cover
+
+    def _try_lock(file: IO[str]) -> bool:
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+
+else:
+
+    def _try_lock(file: IO[str]) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
 
 def _sweep(root: Path, host: str) -> None:

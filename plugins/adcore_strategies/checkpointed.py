@@ -38,7 +38,8 @@ class Options:
 
     planner: "auto", or the name of a registered planner. effort: how long "auto" looks.
     store, directory: which store keeps the snapshots, and where (default: the system's temporary directory).
-    write_speed, read_speed: bytes per second. resume: whether a run that was killed goes on from what is on disk.
+    write_speed, read_speed: bytes per second. resume: whether a run that was killed, of the same graph with the same
+    inputs, goes on from what it left on disk; then results and cotangents of loops are written there too.
     """
 
     planner: str = "auto"
@@ -97,7 +98,18 @@ class Checkpointed(Strategy):
         if not budget.disk or not trails:
             return None
         options = self.options
-        return Disk(budget.disk // trails, 1e9 / bytes_of(options.write_speed), 1e9 / bytes_of(options.read_speed))
+        room = budget.disk // trails
+        if options.resume:
+            room -= max((_journal(pair, graph) for pair in pairs(graph)), default=0)
+        return Disk(max(0, room), 1e9 / bytes_of(options.write_speed), 1e9 / bytes_of(options.read_speed))
+
+
+def _journal(pair: Pair, graph: Graph) -> int:
+    """Bytes on disk beside the snapshots, for a run that can go on: one more, the forward results, cotangents twice."""
+    forward, back = (
+        sum(v.type.nbytes for v in graph.nodes[i].outputs if v not in pair.trails) for i in (pair.forward, pair.back)
+    )
+    return pair.state + forward + 2 * back
 
 
 def _with(budget: Budget, memory: int) -> Budget:

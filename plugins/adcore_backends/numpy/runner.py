@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Graph, Node, OpError, Plan, Trail, Type, bodies, find_op, padded
+from adcore_backends.numpy.journal import spills
 from adcore_backends.numpy.mixed import generate, numbers_only
 from adcore_backends.numpy.source import Kernel, Source
-from adcore_backends.numpy.trails import Track, back_kernel, forward_kernel, packed
+from adcore_backends.numpy.trails import Track, back_kernel, forward_kernel, packed, resumable
 
 DTYPES = {
     name: np.dtype(name)
@@ -64,6 +65,9 @@ def bind(source: Source, arena: Any) -> Callable[..., Any]:
             names[b.name] = find_op(node.op).run(names[b.base], **node.params)
     exec(source.code, names)
     run: Callable[..., Any] = names["run"]
+    if source.spill.resume and not source.into:
+        spilling = {node: t for (node, _), t in tracks.items() if spills(t.schedule, t.pair.loop.length)}
+        return resumable(run, graph.identity, spilling) if spilling else run
     return run
 
 

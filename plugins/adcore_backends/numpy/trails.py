@@ -7,7 +7,8 @@ A loaded snapshot is read where it lies, and copied only if its slot is given ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from adcore.extend import (
     open_snapshots,
     padded,
 )
+from adcore_backends.numpy.journal import Journal
 
 Arrays = tuple[Any, ...]
 
@@ -41,11 +43,13 @@ Arrays = tuple[Any, ...]
 class Track:
     """One trail under way: the actions to come, and the arrays that its schedule keeps.
 
-    room: the range of the trail, as bytes.
+    room: the range of the trail, as bytes. name: of a run that goes on when it was killed, else "".
     """
 
     def __init__(self, schedule: Schedule, pair: Pair, room: Any, spill: Spill) -> None:
         self.schedule, self.pair, self.room, self.spill = schedule, pair, room, spill
+        self.name = ""
+        self.journal: Journal | None = None
         self.disk: Snapshots | None = None
         self.carries: list[Type] = [v.type for v in pair.loop.step.outputs[: pair.loop.carries]]  # type: ignore[misc]
         self.actions: Any = None
@@ -57,15 +61,24 @@ class Track:
     def start(self) -> None:
         """Begin again, whatever an interrupted run has left."""
         self.close()
-        self.actions = self.schedule.actions(self.pair.loop.length)
+        length = self.pair.loop.length
+        self.actions = self.schedule.actions(length)
         self.places = Places(self.pair.state, self.pair.record)
         self._taped.clear()
+        if self.name:
+            assert length is not None
+            self.journal = Journal(self.spill, self.name, self.schedule, length, self.pair.loop.ys > 0)
+            self.disk, self.actions = self.journal.store, self.journal.actions()
 
     def close(self) -> None:
         """Leave nothing on disk."""
         if self.disk is not None:
             self.disk.close()
-            self.disk = None
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave on disk what is there."""
+        self.disk = self.journal = None
 
     def slot(self, offset: int) -> Arrays:
         """The arrays of the snapshot at this offset."""
@@ -78,7 +91,7 @@ class Track:
         """Copy the carry into a slot, or to disk."""
         if action.tier == "disk":
             self.disk = self.disk or open_snapshots(self.spill)
-            self.disk.save(action.step, now)
+            (self.journal or self.disk).save(action.step, now)
             return
         for place, a in zip(self.slot(self.places.save(action.step)), now, strict=True):
             np.copyto(place, a)
@@ -95,7 +108,7 @@ class Track:
         """Give a slot back; True if the carry had to be copied out of it."""
         if action.tier == "disk":
             assert self.disk is not None
-            self.disk.drop(action.step)
+            (self.journal or self.disk).drop(action.step)
             return False
         held = now is self.slot(self.places.snapshot(action.step))
         if held:
@@ -141,6 +154,11 @@ def forward_kernel(track: Track, node: Node, lower: Any) -> Callable[..., None]:
         rest, out, ys = arrays[c:n], arrays[n : n + c], arrays[len(arrays) - loop.ys :] if loop.ys else ()
         now, place, spare = arrays[:c], out, more
         track.start()
+        journal = track.journal
+        if journal is not None and journal.forward((*out, *ys)):
+            return
+        if journal is not None and journal.point is not None:
+            now, place, spare = track.load(Load(journal.point.step, "disk"), out), more, out
         answer, reached = None, 0
         while True:
             action = track.actions.send(answer)
@@ -168,6 +186,8 @@ def forward_kernel(track: Track, node: Node, lower: Any) -> Callable[..., None]:
         if loop.asks:
             arrays[n + c][...] = reached
         _settle(out, now)
+        if journal is not None:
+            journal.ended((*out, *ys))
 
     return guarded(track, run)
 
@@ -189,6 +209,9 @@ def back_kernel(track: Track, forward: Node, back: Node, lower: Any, lower_forwa
         out, ys = arrays[n : n + carries], arrays[n + carries :]
         bar_place, bar_spare = out, more
         now, place, spare = (), one, two
+        journal, frontier = track.journal, pair.loop.length
+        if journal is not None and journal.back((*out, *ys)):
+            bars, bar_place, bar_spare, frontier = out, more, out, journal.point.frontier
         for action in track.actions:
             kind = type(action)
             if kind is Back:
@@ -196,12 +219,15 @@ def back_kernel(track: Track, forward: Node, back: Node, lower: Any, lower_forwa
                 _, bars, bar_place, bar_spare = reverse(
                     action.start, action.stop, bars, bar_place, bar_spare, rest, ys, records
                 )
+                frontier = action.start
             elif kind is Tape:
                 records = track.tape(action.start, action.stop)
                 _, now, place, spare = tape(action.start, action.stop, now, place, spare, reads, (), records)
             elif kind is Advance:
                 _, now, place, spare = again(action.start, action.stop, now, place, spare, reads, (), ())
             elif kind is Load:
+                if journal is not None and action.tier == "disk" and track.places.empty:
+                    journal.reversed(frontier, (*bars, *ys))
                 now, place, spare = track.load(action, one), two, one
             elif kind is Save:
                 track.save(action, now)
@@ -214,16 +240,37 @@ def back_kernel(track: Track, forward: Node, back: Node, lower: Any, lower_forwa
 
 
 def guarded(track: Track, run: Callable[..., None]) -> Callable[..., None]:
-    """That leaves nothing on disk when it is interrupted."""
+    """That leaves nothing on disk when it fails, nor when it is stopped, unless it can go on then."""
 
     def kernel(*arrays: Any) -> None:
         try:
             run(*arrays)
-        except BaseException:
-            track.close()
+        except BaseException as e:
+            if isinstance(e, Exception) or track.journal is None:
+                track.close()
+            track.leave()
             raise
 
     return kernel
+
+
+def resumable(run: Callable[..., Any], identity: str, tracks: Mapping[int, Track]) -> Callable[..., Any]:
+    """A run that is known again by the graph and its inputs. tracks: those that spill, by their nodes."""
+
+    def named(*inputs: Any) -> Any:
+        found = hashlib.blake2b(identity.encode(), digest_size=16)
+        for x in inputs:
+            found.update(np.ascontiguousarray(x).view(np.uint8).reshape(-1).data)
+        for node, track in tracks.items():
+            track.name = f"{found.hexdigest()}-{node}"
+        try:
+            return run(*inputs)
+        except Exception:
+            for track in tracks.values():
+                track.close()
+            raise
+
+    return named
 
 
 def windows(pair: Pair, back: Node) -> dict[int, int]:
