@@ -49,6 +49,10 @@ class AdcoreError(Exception):
         self.what, self.where, self.instead = what, where, instead
         super().__init__("\n  ".join(part for part in (what, where, instead) if part))
 
+    def located(self, source: object) -> "AdcoreError":
+        """The same error with a line of the user's code, if it names none of its own."""
+        return self if self.where or source is None else type(self)(self.what, f"at {source}", self.instead)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by the three parts, so that an error crosses process borders whole."""
         return (type(self), (self.what, self.where, self.instead))

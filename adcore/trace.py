@@ -44,14 +44,29 @@ def caller() -> Source | None:
     """The innermost line of code that is not adcore's, its built-in plugins', NumPy's or SciPy's."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        file = frame.f_code.co_filename
-        own = _is_own.get(file)
-        if own is None:
-            own = _is_own[file] = file.startswith((*_OWN, "<frozen")) or _of_scipy(frame)
-        if not own:
-            return Source(file, frame.f_lineno)
+        if not _of_ours(frame):
+            return Source(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
     return None
+
+
+def raised_at(e: BaseException) -> Source | None:
+    """The innermost such line on the way to where an error was raised."""
+    entry, found = e.__traceback__, None
+    while entry is not None:
+        if not _of_ours(entry.tb_frame):
+            found = Source(entry.tb_frame.f_code.co_filename, entry.tb_lineno)
+        entry = entry.tb_next
+    return found
+
+
+def _of_ours(frame: FrameType) -> bool:
+    """True for code of adcore, its built-in plugins, NumPy and SciPy."""
+    file = frame.f_code.co_filename
+    own = _is_own.get(file)
+    if own is None:
+        own = _is_own[file] = file.startswith((*_OWN, "<frozen")) or _of_scipy(frame)
+    return own
 
 
 def asking_function() -> str:
@@ -67,10 +82,23 @@ def asking_function() -> str:
     while frame is not None and _of_scipy(frame):
         part = ".".join(frame.f_globals["__name__"].split(".")[:2])
         name = name or "scipy"
-        if hasattr(sys.modules.get(part), frame.f_code.co_name):
-            name = f"{part}.{frame.f_code.co_name}"
+        if hasattr(sys.modules.get(part), called_in(frame)):
+            name = f"{part}.{called_in(frame)}"
         frame = frame.f_back
     return name
+
+
+def instead_of(function: str) -> str:
+    """What to write in place of a function of SciPy, given as `asking_function` gives it."""
+    part = f"{function}.".split(".")[1]
+    known = {"integrate": "adcore.solve_ivp, or a sum over the points of a grid", "optimize": "adcore.root"}
+    return f"use {known.get(part, f'adcore.{function} if it has the function')}, or register it as an op (adcore.op)"
+
+
+def called_in(frame: FrameType) -> str:
+    """The name of the function that a frame runs; for an object that is called, its own name."""
+    name = frame.f_code.co_name
+    return str(getattr(frame.f_locals.get("self"), "__name__", name)) if name == "__call__" else name
 
 
 def _of_scipy(frame: FrameType) -> bool:

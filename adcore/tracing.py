@@ -10,7 +10,7 @@ import numpy as np
 
 from adcore.errors import AdcoreError, InputError, TraceError
 from adcore.graph import Graph, Source, Value
-from adcore.trace import Trace, current
+from adcore.trace import Trace, called_in, current, instead_of, raised_at
 from adcore.tracer import Tracer, has_tracer, restack
 from adcore.transform.splice import closed
 from adcore.tree import LEAF, Tree, flatten, is_number, paths, unflatten
@@ -125,29 +125,32 @@ def _call(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any])
     """f at traced arguments. What NumPy made of an error of ours, or of an array of tracers, is undone."""
     try:
         return f(*args, **kwargs)
-    except (TypeError, ValueError) as e:
+    except (AdcoreError, TypeError, ValueError) as e:
         function, source = _given_cells(e)
         if function:
+            instead = "join traced numbers by np.stack or adcore.numpy.array in place of np.array"
             raise TraceError(
                 f"{function} was given an object array of traced numbers",
                 f"at {source}",
-                "join traced numbers by np.stack or adcore.numpy.array in place of np.array",
+                instead_of(function) if function.startswith("scipy") else instead,
             ) from e
-        if isinstance(e.__cause__, AdcoreError) and not isinstance(e, AdcoreError):
+        if isinstance(e, AdcoreError):
+            raise e.located(raised_at(e)) from e.__cause__
+        if isinstance(e.__cause__, AdcoreError):
             raise e.__cause__ from None  # NumPy hid it behind "setting an array element with a sequence"
         raise
 
 
 def _given_cells(e: BaseException) -> tuple[str, Source | None]:
-    """The NumPy function that failed on an object array of tracers, and who called it; ("", None) if none did."""
+    """What of NumPy or SciPy failed on an object array of tracers, and who called it; ("", None) if nothing did."""
     entry, source, found = e.__traceback__, None, ""
     while entry is not None:
         frame = entry.tb_frame
         module = str(frame.f_globals.get("__name__", ""))
         package = module.partition(".")[0]
-        if package == "numpy":
+        if package in ("numpy", "scipy"):
             if not found and any(map(has_tracer, frame.f_locals.values())):
-                found = f"{module.partition('._')[0].replace('numpy', 'np', 1)}.{frame.f_code.co_name.lstrip('_')}"
+                found = f"{module.partition('._')[0].replace('numpy', 'np', 1)}.{called_in(frame).lstrip('_')}"
         elif package != "adcore":
             source, found = Source(frame.f_code.co_filename, entry.tb_lineno), ""
         entry = entry.tb_next

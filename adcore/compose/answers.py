@@ -49,10 +49,12 @@ def _scalar_output(work: Work) -> int:
             f"a gradient is of one output; {graph.name} has {len(request.of)}",
             instead="name it with of=, or ask for the jacobian",
         )
-    t = array_type(graph.outputs[request.of[0]])
+    y = graph.outputs[request.of[0]]
+    t = array_type(y)
+    made = next((f"made by {n.op} at {n.source or 'source unknown'}" for n in graph.nodes if y in n.outputs), "")
     if t.shape:
         raise DifferentiationError(
-            f"a gradient is of one number; {graph.name} gives {t}", instead="sum it up, or ask for the jacobian"
+            f"a gradient is of one number; {graph.name} gives {t}", made, "sum it up, or ask for the jacobian"
         )
     complex_inputs = [graph.input_names[i] for i in request.wrt if array_type(graph.inputs[i]).dtype.kind == "c"]
     if request.holomorphic and (t.dtype.kind != "c" or len(complex_inputs) != len(request.wrt)):
@@ -64,7 +66,8 @@ def _scalar_output(work: Work) -> int:
     if t.dtype.kind == "c" and not request.holomorphic:
         raise DifferentiationError(
             f"a gradient is of one real number; {graph.name} gives {t}",
-            instead="take the real part, or say holomorphic=True if it is",
+            made,
+            "take the real part, or say holomorphic=True if it is",
         )
     return request.of[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ def ufunc_called(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     key = ufunc if method == "__call__" else (ufunc, method)
     function = registry().function(key)
     if function is None:
-        spelling = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        spelling = _public_name(ufunc) + ("" if method == "__call__" else f".{method}")
         raise _not_recorded(spelling, inputs)
     dtype = kwargs.pop("dtype", None)
     kwargs = {k: v for k, v in kwargs.items() if not (k == "casting" and v == "same_kind")}
@@ -80,6 +81,13 @@ def _out_position(func: Any) -> int:
         return -1
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return positional.index("out") if "out" in positional else -1
+
+
+def _public_name(ufunc: np.ufunc) -> str:
+    """The name under which users call a ufunc: np.sin, scipy.special.gamma."""
+    places = {"np": np, "scipy.special": sys.modules.get("scipy.special")}
+    found = [place for place, module in places.items() if getattr(module, ufunc.__name__, None) is ufunc]
+    return ".".join((*found[:1], ufunc.__name__))
 
 
 def _not_recorded(spelling: str, args: Any) -> TraceError:

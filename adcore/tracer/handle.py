@@ -12,7 +12,7 @@ from adcore.graph import Value
 from adcore.index import read_index, write_index
 from adcore.memory import COPY, UNKNOWN, Layout, only_ones_differ, reshaped
 from adcore.registry import find_op
-from adcore.trace import Trace, Traced, apply, asking_function, caller, current
+from adcore.trace import Trace, Traced, apply, asking_function, caller, current, instead_of
 from adcore.tracer.calls import function_called, ufunc_called
 from adcore.types import Type
 
@@ -194,14 +194,23 @@ class Tracer(Traced):
         return repr(self)
 
     def __bool__(self) -> bool:
-        raise TraceError(
+        raise self._asked_by_scipy() or TraceError(
             f"`if` was asked about a traced {self._type}, which has no value while tracing",
             f"made by {self._trace.origin(self)}, asked at {caller()}",
             "to choose per element use np.where(c, a, b); to run one branch use adcore.cond(c, f, g, x)",
         )
 
-    def _number(self, kind: str) -> TraceError:
+    def _asked_by_scipy(self) -> TraceError | None:
+        """The error for a function of SciPy that wants numbers; None if none is running."""
+        asking = asking_function()
         return TraceError(
+            f"{asking} asked for the numbers of a traced {self._type}, which has none while tracing",
+            f"made by {self._trace.origin(self)}, asked at {caller()}",
+            instead_of(asking),
+        ) if asking else None  # fmt: skip
+
+    def _number(self, kind: str) -> TraceError:
+        return self._asked_by_scipy() or TraceError(
             f"{kind} was asked of a traced {self._type}, which has no value while tracing",
             f"made by {self._trace.origin(self)}, asked at {caller()}",
             "use NumPy's function in place of math's; assign into np.zeros_like of a traced array, or "
@@ -339,13 +348,9 @@ class ArrayTracer(Tracer):
         """An object array of traced scalars: slow, but nothing is lost. Refused for large arrays."""
         if dtype is not None and np.dtype(dtype) != object:
             raise self._number(f"conversion to {np.dtype(dtype)}")
-        asking = asking_function()
-        if asking:
-            raise TraceError(
-                f"{asking} asked for the numbers of a traced {self._type}, which has none while tracing",
-                f"made by {self._trace.origin(self)}, asked at {caller()}",
-                f"use adcore.{asking} if it has the function, or register it as an op (adcore.op)",
-            )
+        error = self._asked_by_scipy()
+        if error:
+            raise error
         if self.dtype.kind in "biu":
             raise _used_as_index(self)
         if self.size > 4096:

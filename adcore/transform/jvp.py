@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adcore.errors import RuleError
 from adcore.graph import Graph, Node, Value, affected
 from adcore.rules import Rule
 from adcore.trace import Trace
@@ -57,13 +58,16 @@ def jvp(graph: Graph, wrt: Sequence[int] | None = None, methods: Methods | None 
 def push(trace: Trace, graph: Graph, tangents: dict[Value, Tracer], methods: Methods) -> None:
     """Append the nodes of the graph to the trace, each followed by the tangents of its outputs."""
     active = affected(graph, tangents)
-    for node in graph.nodes:
-        trace.nodes.append(node)
-        if active.isdisjoint(node.outputs) or not any(v in tangents for v in node.inputs):
-            continue
-        trace.source = node.source
-        found = zip(node.outputs, push_node(trace, node, tangents, methods), strict=True)
-        tangents.update({y: y_dot for y, y_dot in found if y_dot is not None})
+    try:
+        for node in graph.nodes:
+            trace.nodes.append(node)
+            if active.isdisjoint(node.outputs) or not any(v in tangents for v in node.inputs):
+                continue
+            trace.source = node.source
+            found = zip(node.outputs, push_node(trace, node, tangents, methods), strict=True)
+            tangents.update({y: y_dot for y, y_dot in found if y_dot is not None})
+    except RuleError as e:
+        raise e.located(trace.source) from None
     trace.source = None
 
 

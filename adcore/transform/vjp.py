@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from adcore.errors import RuleError
 from adcore.graph import Graph, Node, Value, affected
 from adcore.rules import Rule
 from adcore.trace import Trace
@@ -87,14 +88,17 @@ def record_forward(trace: Trace, graph: Graph, seeds: Sequence[Value], methods: 
         sums: defaultdict[Value, Sum] = defaultdict(Sum)
         for value, bar in pairs:
             sums[value].add(bar)
-        for node, back in reversed(backs):
-            if sums.keys().isdisjoint(node.outputs):
-                continue
-            trace.source = node.source
-            gs = tuple([sums.pop(v).total(trace, v.type) if v in sums else None for v in node.outputs])
-            for x, x_bar in zip(node.inputs, back(gs), strict=True):
-                if x_bar is not None and x in active:
-                    sums[x].add(x_bar)
+        try:
+            for node, back in reversed(backs):
+                if sums.keys().isdisjoint(node.outputs):
+                    continue
+                trace.source = node.source
+                gs = tuple([sums.pop(v).total(trace, v.type) if v in sums else None for v in node.outputs])
+                for x, x_bar in zip(node.inputs, back(gs), strict=True):
+                    if x_bar is not None and x in active:
+                        sums[x].add(x_bar)
+        except RuleError as e:
+            raise e.located(trace.source) from None
         trace.source = None
         return {value: found.total(trace, value.type) for value, found in sums.items()}
 

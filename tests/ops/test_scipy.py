@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import integrate, optimize, special
 
 import adcore as ad
 from adcore.testing import check_grads
@@ -236,6 +237,34 @@ def test_a_scipy_function_that_asks_a_traced_array_for_its_numbers_is_named() ->
         f"  made by an argument of the traced function, asked at test_scipy.py:{line}\n"
         "  use adcore.scipy.linalg.expm if it has the function, or register it as an op (adcore.op)"
     )
+
+
+@pytest.mark.parametrize(
+    ("f", "what", "instead"),
+    [
+        (lambda x: special.polygamma(1, x), "scipy.special.polygamma was given", "adcore.scipy.special.polygamma"),
+        (lambda x: special.diric(x, 3), "scipy.special.diric was given", "adcore.scipy.special.diric"),
+        (lambda x: special.legendre_p(2, x), "scipy.special.legendre_p was given", "adcore.scipy.special.legendre_p"),
+        (lambda x: special.ncfdtr(1, 2, 3, x), "scipy.special.ncfdtr has no op here", "register it as an op"),
+        (lambda x: optimize.brentq(lambda t: t - x, 0, 3), "scipy.optimize.brentq asked for", "use adcore.root"),
+        (lambda x: integrate.quad(lambda t: t - x, 0, x), "scipy.integrate.quad asked for", "use adcore.solve_ivp"),
+    ],
+)
+def test_scipys_functions_of_traced_numbers_say_who_asked_and_what_to_use(f: Any, what: str, instead: str) -> None:
+    with pytest.raises(ad.AdcoreError) as found:
+        ad.trace(f, 1.0)
+    assert found.value.what.startswith(what)
+    assert "test_scipy.py" in found.value.where
+    assert instead in found.value.instead
+
+
+def test_an_option_that_has_no_op_says_where_it_was_asked_for() -> None:
+    from adcore.scipy import linalg
+
+    with pytest.raises(
+        ad.AdcoreError, match=r"pivoting=True or .*\n  at .*test_scipy.py:\d+\n  use np.linalg.qr's modes"
+    ):
+        ad.trace(lambda x: linalg.qr(x, pivoting=True), A)
 
 
 def test_the_logarithm_of_a_singular_matrix_is_an_error() -> None:

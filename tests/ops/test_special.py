@@ -219,7 +219,9 @@ def test_airy_and_other_functions_of_several_results() -> None:
 )
 def test_a_parameter_without_derivative_is_an_error_never_a_zero(f: Any, what: str) -> None:
     for derivative in (ad.grad(f, wrt=[0, 1]), lambda a, x: ad.jvp(f, (a, x), (1.0, 1.0))):
-        with pytest.raises(ad.AdcoreError, match=what):
+        with pytest.raises(
+            ad.AdcoreError, match=rf"^{what}: no closed form is known here\n  at .*test_special.py:\d+\n  hold"
+        ):
             derivative(2.5, 0.7)
     assert np.isfinite(ad.grad(f, wrt=1)(2.5, 0.7))
 

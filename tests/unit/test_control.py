@@ -185,7 +185,10 @@ WRONG = [
         lambda x: ad.scan(lambda c, _: (np.stack([c, c]), None), x, None, 3),
         r"^the carry of a scan is float64\[\] before a step and float64\[2\] after it\n",
     ),
-    (lambda x: ad.scan(lambda c, _: c, x, None, 3), r"^the step of a scan returned .*\n  return \(carry, y\)"),
+    (
+        lambda x: ad.scan(lambda c, _: c, x, None, 3),
+        r"^the step of a scan returned .*\n  at .*test_control.py:\d+\n  return \(carry, y\)",
+    ),
     (lambda x: ad.scan(lambda c, y: (c, y), x, np.ones(3), 4), r"^a scan needs one length; found 3, 4\n"),
 ]
 

@@ -56,9 +56,8 @@ def no_partial(name: str, argument: str) -> Callable[..., Any]:
 
     def partial(*args: Any, **params: Any) -> Any:
         raise RuleError(
-            f"special::{name} has no derivative with respect to its {argument}",
-            "no closed form of it is known here",
-            "hold that argument fixed: pass it as a plain number, or leave it out of wrt",
+            f"special::{name} has no derivative with respect to its {argument}: no closed form is known here",
+            instead="hold that argument fixed: pass it as a plain number, or leave it out of wrt",
         )
 
     return partial
