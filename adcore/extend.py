@@ -54,7 +54,7 @@ from adcore.graph import (
     values,
 )
 from adcore.hookspecs import hookimpl
-from adcore.implicit import implicit, jacobian_of, root
+from adcore.implicit import Linear, implicit, root
 from adcore.index import fit_value
 from adcore.memory import UNKNOWN, transposed
 from adcore.ode import Problem, solve_ivp
@@ -76,6 +76,8 @@ from adcore.params import (
     many,
     optional,
 )
+from adcore.pattern import joined as joined_rows
+from adcore.pattern import matrices
 from adcore.plan.arena import padded
 from adcore.plan.check import Cost, check
 from adcore.plan.explain import size as bytes_in_words
@@ -100,10 +102,9 @@ from adcore.registry import Op, find_op, registered, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample
 from adcore.snapshots import Key, Snapshots, open_snapshots
-from adcore.sparse.pattern import joined as joined_rows
-from adcore.sparse.pattern import matrices
 from adcore.stepper import Field, Stepper, Tableau, combine, polynomial
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_methods, make_strategy
+from adcore.systems import Systems
 from adcore.trace import Trace, apply, caller, current, known, op_call
 from adcore.tracer import Tracer, has_tracer
 from adcore.tracing import trace_graph

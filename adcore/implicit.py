@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from adcore.control.captures import aligned
+from adcore.control.captures import aligned, joined
 from adcore.control.statements import check, report
 from adcore.errors import InputError
-from adcore.graph import Graph, Value
+from adcore.graph import Value
 from adcore.registry import find_op
+from adcore.systems import Full
 from adcore.trace import caller, current
 from adcore.tracing import is_leaf, trace_graph
-from adcore.transform.jvp import jvp
 from adcore.transform.simplify import simplify
-from adcore.transform.splice import call_graph
-from adcore.transform.vmap import vmap
+from adcore.transform.splice import pruned
 from adcore.tree import flatten, unflatten
 
 
@@ -47,50 +47,63 @@ def root(fun: Callable[..., Any], x0: Any, args: Sequence[Any] = (), tol: float 
 
 
 def implicit(
-    fun: Callable[[Any], Any], guess: Any, tol: float = 1e-12, max_steps: int = 50
-) -> tuple[Any, Any, Any, Any]:
+    fun: Callable[[Any], Any], guess: Any, tol: float = 1e-12, max_steps: int = 50, linear: Linear | None = None,
+    factors: Sequence[Any] = (),
+) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """(x, ok, steps, factorizations): the solution of fun(x) = 0 as a node of the current trace, and whether it was
-    found; evaluations of fun, and of its Jacobian."""
+    found; evaluations of fun, and of its Jacobian.
+
+    linear: how its linear systems are solved; default: with the full Jacobian. factors: as `linear.factors` makes
+    them, of a matrix near the Jacobian; with them the iteration begins.
+    """
     trace = current()
     assert trace is not None
     x0: Any = trace.wrap(trace.lift(guess))
     if x0.ndim != 1 or x0.dtype.kind not in "fc":
         raise InputError(f"the start of root is {x0._type}", f"at {caller()}", "give a vector of floats")
-    graph, captured = trace_graph(lambda x: _equations(fun(x), x), [trace.wrap(Value(x0._type))], name="equations")
+    x = trace.wrap(Value(x0._type))
+    graph, captured = trace_graph(lambda x: _equations(fun(x), x), [x], name="equations")
     if graph.checks or graph.reports:
         raise InputError("the equations of root hold a check or a report", f"at {caller()}", "move it out of them")
-    residual = simplify(aligned(graph, 1, captured, captured))
+    linear = full_linear(fun, x0) if linear is None else linear
+    made, of_made = trace_graph(linear.factors, [x], name="factors")
+    solve, of_solve = trace_graph(linear.solve, [x, x], name="solve")
+    held = [trace.wrap(Value(v.type)) for v in made.outputs]
+    correct, outside = trace_graph(linear.correct, [x, *held], name="correct")
+    assert not outside, "a correction depends on nothing but the factors"
+    wanted = joined([captured, of_made, of_solve])
     found = find_op("core::root")(
-        x0, *(trace.wrap(v) for v in captured), residual=residual, jacobian=jacobian_graph(residual),
-        tol=float(tol), max_steps=int(max_steps),
+        x0, *factors, *(trace.wrap(v) for v in wanted),
+        residual=simplify(aligned(graph, 1, captured, wanted)),
+        factor=simplify(pruned(aligned(made, 1, of_made, wanted))),
+        correct=simplify(correct), solve=simplify(pruned(aligned(solve, 2, of_solve, wanted))),
+        given=len(factors), tol=float(tol), max_steps=int(max_steps),
     )  # fmt: skip
-    x, ok, steps, factorizations = found
-    return x, ok, steps, factorizations
+    solution, ok, steps, factorizations = found
+    return solution, ok, steps, factorizations
 
 
-def jacobian_of(fun: Callable[[Any], Any], x: Any) -> Any:
-    """The Jacobian of fun at the vector x, of shape (m, n), recorded in the current trace."""
-    trace = current()
-    assert trace is not None
-    graph, captured = trace_graph(fun, [trace.wrap(Value(x._type))], name="field")
-    matrix = jacobian_graph(aligned(graph, 1, captured, captured))
-    return call_graph(trace, matrix, [x, *(trace.wrap(v) for v in captured)])[0]
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """The linear systems of Newton's method, each function recorded in a trace.
+
+    factors(x) -> arrays, of a matrix near the Jacobian at x. correct(r, *factors) -> about J^-1 r.
+    solve(x, r) -> J(x)^-1 r as exactly as can be: the derivative is made of it.
+    """
+
+    factors: Callable[..., tuple[Any, ...]]
+    correct: Callable[..., Any]
+    solve: Callable[..., Any]
 
 
-def jacobian_graph(graph: Graph) -> Graph:
-    """(x, constants) -> d graph / dx, of shape (m, n), for a graph from a vector to a vector: n batched tangents."""
-    n, dtype = graph.inputs[0].type.shape[0], graph.inputs[0].type.dtype  # type: ignore[union-attr]
-    columns = vmap(jvp(graph, [0]), [False] * len(graph.inputs) + [True], n, [False, True])
-
-    def jacobian(*args: Any) -> Any:
-        trace = current()
-        assert trace is not None
-        return np.transpose(call_graph(trace, columns, [*args, trace.wrap(trace.constant(np.eye(n, dtype=dtype)))])[1])
-
-    trace = current()
-    assert trace is not None
-    made, _ = trace_graph(jacobian, [trace.wrap(Value(v.type)) for v in graph.inputs], name=f"jacobian({graph.name})")
-    return simplify(made)
+def full_linear(fun: Callable[[Any], Any], x: Any) -> Linear:
+    """The systems of fun(x) = 0 with its full Jacobian."""
+    systems = Full(None, np.eye(x.shape[0], dtype=x.dtype))
+    return Linear(
+        lambda x: systems.factors(systems.jacobian(fun, x)),
+        systems.corrected,
+        lambda x, r: np.linalg.solve(systems.jacobian(fun, x), r),
+    )
 
 
 def _equations(found: Any, x: Any) -> Any:

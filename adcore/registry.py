@@ -52,7 +52,7 @@ class Op:
     loop(types, params) -> Loop: how an op loops, so that a plan may keep less than all of its trail;
         pieces(node, lower, names, windows) -> pieces of it, compiled. See `adcore.plan.loops`.
     batch: what it does with a leading batch axis, see `adcore.transform.vmap`; elementwise ops need none.
-    pattern: which elements of its inputs each element of a result depends on, see `adcore.sparse.pattern`.
+    pattern: which elements of its inputs each element of a result depends on, see `adcore.pattern`.
     flops(types, params), scratch(types, params): work, and bytes in the arena needed beside inputs and outputs.
     heap(types, params): bytes that run takes from the machine beside all these, and gives back when it is done.
     same_as(types, params) -> index of the input that it returns unchanged, bit for bit; or None.

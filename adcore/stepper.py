@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from adcore.systems import Systems
+
 Field = Callable[[Any, Any], Any]
 """f(t, y): the right-hand side."""
 
@@ -41,12 +43,12 @@ class Stepper(ABC):
 
     @abstractmethod
     def step(
-        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, systems: Systems | None = None
     ) -> tuple[Any, tuple[Any, ...], Any, Any]:
         """(y1, error estimates, stages, told): the state after the step; estimates of its error, none for a
         method of fixed steps; what `dense` needs, stacked along a leading axis; four integers: 1 if its equations
         were solved, else 0; evaluations of f; factorizations; evaluations of f by every call of `dense`. slope:
-        f(t, y), which is known. mass: the matrix M of M y' = f, only for methods that are implicit."""
+        f(t, y), which is known. systems: the `Systems` with the Jacobian of f and M, only for implicit methods."""
 
     @abstractmethod
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
@@ -85,7 +87,7 @@ class Tableau(Stepper):
         return len(self.a) > 1 and (*self.a[-1], 0.0) == self.b and self.c[-1] == 1.0
 
     def step(
-        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, systems: Systems | None = None
     ) -> tuple[Any, tuple[Any, ...], Any, Any]:
         """One step; where the last stage is the next first one, its row is b and is not summed again."""
         ks, at = [slope], y

@@ -12,10 +12,12 @@ from adcore.control.captures import aligned, joined
 from adcore.errors import InputError, MissingExtraError
 from adcore.graph import Graph, Value
 from adcore.registry import registered, registry
+from adcore.systems import systems_of
 from adcore.trace import Trace, caller, current
 from adcore.tracing import trace_graph
 from adcore.transform.jvp import jvp
-from adcore.transform.splice import call_graph
+from adcore.transform.simplify import simplify
+from adcore.transform.splice import call_graph, pruned
 from adcore.tree import Tree, unflatten
 from adcore.types import Type
 
@@ -138,6 +140,7 @@ def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
     """(t, h, y, slope, consts) -> (y1, errors, stages, told), and (t, h, y, y1, stages, theta, consts) -> y(theta)."""
     t, y = (v.type for v in rhs.inputs[:2])
     consts = [v.type for v in rhs.inputs[2:]]
+    systems = systems_of(rhs, 1, mass) if stepper.implicit else None
 
     def field(leaves: Sequence[Any]) -> Callable[[Any, Any], Any]:
         def f(t: Any, y: Any) -> Any:
@@ -148,7 +151,7 @@ def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
         return f
 
     def step(t: Any, h: Any, y: Any, slope: Any, *leaves: Any) -> Any:
-        y1, errors, stages, told = stepper.step(field(leaves), t, h, y, slope, mass)
+        y1, errors, stages, told = stepper.step(field(leaves), t, h, y, slope, systems)
         return (y1, *errors, stages, told)
 
     def dense(t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any, *leaves: Any) -> Any:
@@ -163,7 +166,7 @@ def _flat(f: Callable[..., Any], types: Sequence[Any], name: str) -> Graph:
     trace = current()
     assert trace is not None
     graph, _ = trace_graph(f, [trace.wrap(Value(t)) for t in types], name=name)
-    return graph
+    return simplify(pruned(graph))
 
 
 def _with_rate(event: Graph) -> Graph:

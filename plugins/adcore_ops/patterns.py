@@ -1,4 +1,4 @@
-"""Which elements depend on which, for ops that carry graphs and for scatter_add; see `adcore.sparse.pattern`.
+"""Which elements depend on which, for ops that carry graphs and for scatter_add; see `adcore.pattern`.
 
 A pattern is a function of (node, rows, known, follow): rows and known constants of the inputs, and
 follow(graph, rows, known) for a sub-graph. It gives the rows of every output; None where nothing depends.

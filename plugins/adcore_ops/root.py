@@ -1,13 +1,18 @@
 """`root`: the solution of equations by Newton's method, and its derivative by the implicit function theorem.
 
 r(x, c) = 0:   J x' = -r_c c',  J = dr/dx at the solution. The iteration itself is never differentiated.
+
+    residual(x, c) -> r.   factor(x, c) -> factors of a matrix near J.   correct(r, factors) -> about J^-1 r.
+    solve(x, r, c) -> J^-1 r, of which the derivative is made.
+
 Source: Griewank and Walther 2008, "Evaluating Derivatives", section 15.1; Hairer and Wanner 1996, "Solving
 Ordinary Differential Equations II", section IV.8, for the simplified iteration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +21,7 @@ from adcore.extend import (
     FLOAT,
     GRAPH,
     INT,
+    SIZE,
     Graph,
     Node,
     Op,
@@ -33,85 +39,92 @@ from adcore_ops.step import only_compiled
 
 OK, COUNT = Type(np.dtype(bool), ()), Type(np.dtype(np.int64), ())
 SLOW = 0.1
-"""A correction that is more than this part of the one before it calls for a new Jacobian."""
+"""A correction that is more than this part of the one before it calls for new factors."""
 
 
-def _infer(x0: Type, *consts: Any, residual: Graph, jacobian: Graph, tol: float, max_steps: int) -> Any:
-    if [x0, *consts] != [v.type for v in residual.inputs] or [x0, *consts] != [v.type for v in jacobian.inputs]:
-        raise TypeError(f"its equations take {', '.join(str(v.type) for v in residual.inputs)}")
-    if [v.type for v in residual.outputs] != [x0]:
+def _infer(x0: Type, *rest: Any, residual: Graph, factor: Graph, correct: Graph, solve: Graph, **p: Any) -> Any:
+    given, consts = rest[: p["given"]], rest[p["given"] :]
+    for graph, inputs in ((residual, [x0, *consts]), (factor, [x0, *consts]), (solve, [x0, x0, *consts])):
+        if inputs != [v.type for v in graph.inputs]:
+            raise TypeError(f"its equations take {', '.join(str(v.type) for v in residual.inputs)}")
+    made = [v.type for v in factor.outputs]
+    if [x0, *made] != [v.type for v in correct.inputs] or (given and list(given) != made):
+        raise TypeError(f"its corrections take {', '.join(str(v.type) for v in correct.inputs)}")
+    if any([v.type for v in g.outputs] != [x0] for g in (residual, correct, solve)):
         raise TypeError("its equations are not as many as its unknowns")
     return x0, OK, COUNT, COUNT
 
 
 def _kernel(node: Node, lower: Any) -> Callable[..., None]:
-    equations, jacobian = lower.body("residual"), lower.body("jacobian")
+    residual, factor, correct = (lower.body(name) for name in ("residual", "factor", "correct"))
     p, x_type = node.params, node.inputs[0].type
-    n = x_type.shape[0]  # type: ignore[union-attr]
-    r, matrix = lower.buffer(x_type), lower.buffer(Type(x_type.dtype, (n, n)))  # type: ignore[union-attr]
+    given = p["given"]
+    r, dx = lower.buffer(x_type), lower.buffer(x_type)
+    own = [lower.buffer(v.type) for v in p["factor"].outputs]
 
     def solve(x0: Any, *rest: Any) -> None:
-        *consts, x, ok, steps, factorizations = rest
+        *consts, x, ok, steps, factorizations = rest[given:]
         with np.errstate(all="ignore"):
             ok[...], steps[...], factorizations[...] = newton(
-                x, x0, lambda at: equations(at, *consts, r), lambda at: jacobian(at, *consts, matrix), r, matrix,
-                p["tol"], p["max_steps"],
+                x, x0, lambda at: residual(at, *consts, r), lambda at: factor(at, *consts, *own),
+                lambda factors: correct(r, *factors, dx), dx, rest[:given], own, p["tol"], p["max_steps"],
             )  # fmt: skip
 
     return solve
 
 
 def newton(
-    x: Any, x0: Any, equations: Callable[[Any], None], jacobian: Callable[[Any], None], r: Any, matrix: Any,
-    tol: float, max_steps: int,
+    x: Any, x0: Any, equations: Callable[[Any], None], factorize: Callable[[Any], None],
+    correct: Callable[[Sequence[Any]], None], dx: Any, given: Sequence[Any], own: Sequence[Any], tol: float,
+    max_steps: int,
 ) -> tuple[bool, int, int]:  # fmt: skip
-    """Fill x with the solution from x0; whether it converged, in how many steps, with how many Jacobians.
+    """Fill x with the solution from x0; whether it converged, in how many steps, with how many factorizations.
 
-    The inverse of a Jacobian is kept while it makes corrections shrink fast. The iteration ends when a
+    Factors are kept while they make corrections shrink fast, the given ones first. The iteration ends when a
     correction is below tol, or can shrink no more since rounding is reached.
     """
     np.copyto(x, x0)
-    inverse, last, made = None, np.inf, 0
-    for step in range(max_steps):
+    factors, last, made = given, math.inf, 0
+    for step in range(1, max_steps + 1):
         equations(x)
-        if not np.all(np.isfinite(r)):
-            return False, step, made
-        dx = None if inverse is None else inverse @ r
-        if dx is None or _size(dx, x) > SLOW * last:
-            jacobian(x)
+        size = math.inf
+        if factors:
+            correct(factors)
+            size = _size(dx, x)
+        if not factors or size > SLOW * last:
             try:
-                inverse = np.linalg.inv(matrix)
+                factorize(x)
             except np.linalg.LinAlgError:
                 return False, step, made
-            made += 1
-            dx = inverse @ r
-        size = _size(dx, x)
+            made, factors = made + 1, own
+            correct(factors)
+            size = _size(dx, x)
+        if not size < math.inf:
+            return False, step, made
         x -= dx
         if size <= tol or (size <= 1e-8 and size >= 0.5 * last):
-            return bool(np.all(np.isfinite(x))), step + 1, made
+            return bool(np.isfinite(x).all()), step, made
         last = size
     return False, max_steps, made
 
 
 def _size(dx: Any, x: Any) -> float:
     """The largest correction over the largest unknown."""
-    return float(np.max(np.abs(dx), initial=0.0)) / max(float(np.max(np.abs(x), initial=0.0)), 1e-300)
+    return float(np.abs(dx).max(initial=0.0)) / max(float(np.abs(x).max(initial=0.0)), 1e-300)
 
 
 def _scratch(types: Any, p: Any) -> int:
-    t = types[0]
-    return padded(t.nbytes) + padded(t.nbytes * t.shape[0])
+    return 2 * padded(types[0].nbytes) + sum(padded(v.type.nbytes) for v in p["factor"].outputs)
 
 
-def _jvp(ts: Any, y: Any, x0: Any, *consts: Any, residual: Graph, jacobian: Graph, **p: Any) -> Any:
-    trace = current()
+def _jvp(ts: Any, y: Any, x0: Any, *rest: Any, residual: Graph, solve: Graph, given: int, **p: Any) -> Any:
+    trace, consts, dots = current(), rest[given:], ts[1 + given :]
     assert trace is not None
-    wrt = [i for i, t in enumerate(ts) if i and t is not None]
-    moved = call_graph(trace, jvp(residual, wrt), [y[0], *consts, *(ts[i] for i in wrt)])[1] if wrt else None
-    if moved is None:
+    wrt = [1 + i for i, t in enumerate(dots) if t is not None]
+    if not wrt:
         return zeros(trace, y[0]._type), None, None, None
-    matrix = call_graph(trace, jacobian, [y[0], *consts])[0]
-    return -np.linalg.solve(matrix, moved), None, None, None
+    moved = call_graph(trace, jvp(residual, wrt), [y[0], *consts, *(dots[i - 1] for i in wrt)])[1]
+    return -call_graph(trace, solve, [y[0], moved, *consts])[0], None, None, None
 
 
 def _square_roots(a: Any, k: Any) -> Any:
@@ -120,9 +133,13 @@ def _square_roots(a: Any, k: Any) -> Any:
 
 ROOT = Op(
     "core::root", only_compiled, _infer, Rule(jvp=_jvp),
-    {"residual": GRAPH, "jacobian": GRAPH, "tol": FLOAT, "max_steps": INT}, out=True, kernel=_kernel, scratch=_scratch,
+    {
+        "residual": GRAPH, "factor": GRAPH, "correct": GRAPH, "solve": GRAPH, "given": SIZE, "tol": FLOAT,
+        "max_steps": INT,
+    }, out=True, kernel=_kernel, scratch=_scratch,
     samples=(Sample(((3,), ()), ranges=((1.0, 3.0), (0.1, 0.5)), program=_square_roots),),
-    doc="The x with residual(x, consts) = 0: root[residual, jacobian](x0, consts) -> x, ok, steps, Jacobians.",
+    doc="The x with residual(x, consts) = 0: root[residual, factor, correct, solve](x0, given factors, consts)"
+    " -> x, ok, steps, factorizations.",
 )  # fmt: skip
 
 OPS = [ROOT]

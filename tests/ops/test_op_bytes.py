@@ -11,6 +11,7 @@ import scipy.special as sp
 
 import adcore as ad
 from adcore import random
+from adcore.extend import op_call
 from adcore.scipy import linalg, special
 
 RNG = np.random.default_rng(20260107)
@@ -37,6 +38,12 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "solve_banded": (
         lambda ab, b: linalg.solve_banded((1, 1), ab, b),
         (9.0 * np.ones((3, N * N)) - 8.0 * np.eye(3)[:, [0]], np.ones(N * N)),
+    ),
+    "factor_banded": (
+        lambda ab, b: op_call("linalg::solve_factored_banded")(
+            *op_call("linalg::factor_banded")(ab, below=1, above=1), b, below=1, above=1
+        ),
+        (9.0 * np.ones((3, N * N)) - 8.0 * np.eye(3)[:, [0]], np.ones((N * N, 1))),
     ),
     "fft": (np.fft.fft, (X,)),
     "fft2": (np.fft.fft2, (A + 0j,)),

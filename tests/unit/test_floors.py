@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[2]
 FLOORS: list[tuple[str, ...]] = [
     ("errors", "types", "tree", "graph"),
     ("params", "elements", "rules", "registry", "samples", "opdef", "trace", "tracer", "index", "memory"),
-    ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch"),
+    ("tracing", "select", "transform", "plan", "serialize", "fingerprint", "reads", "walk", "watch", "pattern",
+     "colour"),
     (
-        "backend", "strategy", "snapshots", "stepper", "executor", "compose", "control", "ode", "implicit", "random",
-        "convolution",
+        "backend", "strategy", "snapshots", "stepper", "executor", "compose", "control", "ode", "systems", "implicit",
+        "random", "convolution",
     ),
     (
         "config", "plugins", "hookspecs", "settings", "files", "sizes", "evaluate", "arguments", "remember",
@@ -35,7 +36,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pluggy": ("adcore.hookspecs", "adcore.plugins"),
     "msgpack": ("adcore.serialize",),
     "rich": ("adcore.cli", "adcore.batch"),
-    "scipy": (*BUILT_IN, "adcore.scipy", "adcore.sparse"),
+    "scipy": (*BUILT_IN, "adcore.scipy", "adcore.pattern", "adcore.systems"),
     "pytest": ("adcore.testing.op",),
     "distributed": ("adcore_executors.dask",),
     "dask": ("adcore_executors.dask",),

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adcore as ad
+from adcore.colour import distance_two, star
 from adcore.errors import InputError
-from adcore.sparse.colour import distance_two, star
-from adcore.sparse.pattern import matrices
+from adcore.pattern import matrices
 
 RNG = np.random.default_rng(20260105)
 BANDED = np.triu(np.tril(RNG.normal(size=(31, 31)), 1), -1)

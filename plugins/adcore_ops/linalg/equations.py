@@ -7,11 +7,12 @@ Source: Giles 2008, section 2.3.1, applied to the linear maps X -> A X + X B and
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from adcore.extend import INT, Op, Rule, Sample, Type, op
+from adcore.extend import INT, ZERO, Op, Rule, Sample, Type, op
 from adcore_ops.extras import scipy
 from adcore_ops.linalg.matrix import inexact, matrix, square, t
 from adcore_ops.linalg.stacks import each
@@ -119,4 +120,84 @@ def solve_banded(ab: Any, b: Any, *, below: int, above: int) -> Any:
     return each(one, [(b.shape[-2:], dtype)], ab, b)
 
 
-OPS: list[Op] = [solve_sylvester, solve_banded]
+# --- one banded matrix, many times ---------------------------------------------------------------
+
+
+def _factor_infer(ab: Type, *, below: int, above: int) -> tuple[Type, Type]:
+    ab = matrix(ab)
+    if ab.shape[-2] != below + above + 1:
+        raise ValueError(f"{below + above + 1} diagonals are needed")
+    lead, n = ab.shape[:-2], ab.shape[-1]
+    return Type(inexact(ab.dtype), (*lead, n, 2 * below + above + 1)), Type(np.dtype(np.int32), (*lead, 1, n))
+
+
+@lru_cache(maxsize=16)
+def _lapack(name: str, dtype: Any) -> Any:
+    return scipy("linalg.lapack").get_lapack_funcs((name,), dtype=dtype)[0]
+
+
+@op(
+    "linalg::factor_banded", params={"below": INT, "above": INT}, infer=_factor_infer, batch=(2,), rule=ZERO,
+    samples=(
+        Sample(((3, 7),), params={"below": 1, "above": 1}, smooth=False),
+        Sample(((2, 4, 5),), params={"below": 1, "above": 2}, smooth=False),
+    ),
+)  # fmt: skip
+def factor_banded(ab: Any, *, below: int, above: int) -> Any:
+    """(lu, pivots) of a banded matrix, A_ij at ab[above + i - j, j], for `solve_factored_banded`. No derivative.
+
+    ab: (..., below + above + 1, n). lu: (..., n, 2 below + above + 1).
+    """
+    dtype, n = inexact(ab.dtype), ab.shape[-1]
+    routine = _lapack("gbtrf", dtype)
+
+    def one(ab: Any) -> Any:
+        lu = np.zeros((n, 2 * below + above + 1), dtype)  # as LAPACK holds it, which goes by columns
+        lu[:, below:] = ab.T
+        _, pivots, info = routine(lu.T, below, above, overwrite_ab=True)
+        if info > 0:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return lu, pivots[None]
+
+    return one(ab) if ab.ndim == 2 else each(one, [((n, 2 * below + above + 1), dtype), ((1, n), np.int32)], ab)
+
+
+def _factored_infer(lu: Type, pivots: Type, b: Type, *, below: int, above: int) -> Type:
+    lu, pivots, b = matrix(lu), matrix(pivots), matrix(b)
+    if lu.shape[-1] != 2 * below + above + 1 or lu.shape[-2] != b.shape[-2] or pivots.shape[-1] != b.shape[-2]:
+        raise ValueError(f"the factors of {below + above + 1} diagonals of length {b.shape[-2]} are needed")
+    lead = np.broadcast_shapes(lu.shape[:-2], pivots.shape[:-2], b.shape[:-2])
+    return Type(np.result_type(lu.dtype, b.dtype), (*lead, *b.shape[-2:]))
+
+
+def _factored(below: int, above: int) -> Any:
+    """A sample program: a large main diagonal, factored and solved with."""
+
+    def program(ab: Any, b: Any) -> Any:
+        main = 5.0 * (np.arange(below + above + 1) == above).astype(ab.dtype)[:, None]
+        return solve_factored_banded(*factor_banded(ab + main, below=below, above=above), b, below=below, above=above)
+
+    return program
+
+
+@op(
+    "linalg::solve_factored_banded", params={"below": INT, "above": INT}, infer=_factored_infer, batch=(2, 2, 2),
+    rule=ZERO,
+    samples=(
+        Sample(((3, 7), (7, 2)), program=_factored(1, 1), smooth=False),
+        Sample(((2, 4, 5), (5, 1)), program=_factored(1, 2), smooth=False),
+    ),
+)  # fmt: skip
+def solve_factored_banded(lu: Any, pivots: Any, b: Any, *, below: int, above: int) -> Any:
+    """X in A X = B with the factors of A. No derivative, for corrections of an iteration. b: (..., n, k)."""
+    dtype = np.result_type(inexact(lu.dtype), inexact(b.dtype))
+    routine = _lapack("gbtrs", dtype)
+
+    def one(lu: Any, pivots: Any, b: Any) -> Any:
+        return np.ascontiguousarray(routine(lu.T, below, above, b, pivots[0])[0])
+
+    single = lu.ndim == pivots.ndim == b.ndim == 2
+    return one(lu, pivots, b) if single else each(one, [(b.shape[-2:], dtype)], lu, pivots, b)
+
+
+OPS: list[Op] = [solve_sylvester, solve_banded, factor_banded, solve_factored_banded]

@@ -11,13 +11,13 @@ equations", the ESDIRK parts of ARK3(2)4L[2]SA, ARK4(3)6L[2]SA and ARK5(4)8L[2]S
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from adcore.extend import Field, Stepper, combine, implicit, jacobian_of, polynomial
+from adcore.extend import Field, Linear, Stepper, Systems, combine, implicit, polynomial
 from adcore_ops.ode.esdirk_weights import WEIGHTS3, WEIGHTS4, WEIGHTS5, Weights
 
 
@@ -43,19 +43,26 @@ class Esdirk(Stepper):
         return True
 
     def step(
-        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, systems: Systems | None = None
     ) -> tuple[Any, tuple[Any, ...], Any, Any]:
-        """Stage by stage; a slope is what its stage says, (Y - base) / (h gamma), which rounding harms least."""
-        gamma, ks, at = self.a[-1][-1], [slope], y
-        told = np.array([1, 0, 0, 0])
+        """Stage by stage; a slope is what its stage says, (Y - base) / (h gamma), which rounding harms least.
+
+        All stages begin with the factors of M - h gamma J at the start.
+        """
+        assert systems is not None
+        gamma, ks, told = self.a[-1][-1], [slope], np.array([1, 0, 1, 0])
+        factors = systems.factors(systems.mass - h * gamma * systems.jacobian(lambda Y: f(t, Y), y))
         nonzero = np.where(h == 0, 1.0, h)
+        at = y
         for row, c in zip(self.a[1:], self.c[1:], strict=True):
             base = y + h * combine(row[:-1], ks)
-            at, *counts = implicit(lambda Y, b=base, c=c: Y - b - h * gamma * f(t + c * h, Y), at)
+            at, *counts = implicit(
+                lambda Y, b=base, c=c: Y - b - h * gamma * f(t + c * h, Y), base + h * gamma * ks[-1], factors=factors,
+                linear=_one_stage(systems, lambda Y, c=c: f(t + c * h, Y), h * gamma),
+            )  # fmt: skip
             told = _and(told, counts)
             ks.append(np.where(h == 0, slope, (at - base) / (nonzero * gamma)))
-        matrix = np.eye(y.shape[0], dtype=y.dtype) - h * gamma * jacobian_of(lambda Y: f(t, Y), y)
-        return at, (np.linalg.solve(matrix, h * combine(self.error, ks)),), np.stack(ks), told
+        return at, (systems.corrected(h * combine(self.error, ks), *factors),), np.stack(ks), told
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
         """The interpolant of `adcore_ops.ode.esdirk_weights`."""
@@ -71,8 +78,14 @@ RADAU_A = (
 )
 RADAU_C = ((4 - SQRT6) / 10, (4 + SQRT6) / 10, 1.0)
 RADAU_E = ((-13 - 7 * SQRT6) / 3, (-13 + 7 * SQRT6) / 3, -1 / 3)
-RADAU_GAMMA = 1.0 / (3 + 3 ** (2 / 3) - 3 ** (1 / 3))  # the inverse of the real eigenvalue of A^-1
 RADAU_DENSE = tuple(map(tuple, np.linalg.inv(np.array([[c, c**2, c**3] for c in RADAU_C])).T.tolist()))
+
+
+# A^-1 = V diag(MU) V^-1: a real eigenvalue, then a pair, of which one is enough where the state is real.
+_MU, _V = np.linalg.eig(np.linalg.inv(np.array(RADAU_A)))
+_PLACES = np.argsort(np.abs(_MU.imag) + (_MU.imag < 0))
+MU, V = tuple(_MU[_PLACES].tolist()), _V[:, _PLACES]
+INTO = np.linalg.inv(V) @ np.linalg.inv(np.array(RADAU_A))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +99,89 @@ class Radau(Stepper):
     masses: ClassVar[bool] = True
 
     def step(
-        self, f: Field, t: Any, h: Any, y: Any, slope: Any, mass: Any = None
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, systems: Systems | None = None
     ) -> tuple[Any, tuple[Any, ...], Any, Any]:
-        """All stages at once, as one system of three times the size."""
+        """All stages at once; corrections by systems of the size of y, with the Jacobian at one place for all."""
+        assert systems is not None
         n = y.shape[0]
-        M = np.eye(n, dtype=y.dtype) if mass is None else mass
 
         def equations(flat: Any) -> Any:
             Y = np.reshape(flat, (3, n))
             slopes = [f(t + c * h, Y[i]) for i, c in enumerate(RADAU_C)]
-            moved = [Y[i] - y if mass is None else M @ (Y[i] - y) for i in range(3)]
+            moved = [systems.times(Y[i] - y) for i in range(3)]
             return np.concatenate([moved[i] - h * combine(RADAU_A[i], slopes) for i in range(3)])
 
-        found, *counts = implicit(equations, np.concatenate([y, y, y]))
+        linear = _three_stages(systems, f, t, h, n)
+        factors = _decoupled(systems, h * systems.jacobian(lambda Y: f(t, Y), y))
+        first = factors[: len(factors) // _systems(y)]
+        ahead = MU[0].real * systems.corrected(h * slope, *first)  # a step of implicit Euler
+        found, *counts = implicit(
+            equations, np.concatenate([y + c * ahead for c in RADAU_C]), linear=linear, factors=factors
+        )
         stages = np.reshape(found, (3, n))
         z = combine(RADAU_E, [stages[i] - y for i in range(3)])
-        matrix = M - h * RADAU_GAMMA * jacobian_of(lambda Y: f(t, Y), y)
-        error = np.linalg.solve(matrix, RADAU_GAMMA * (h * slope + (z if mass is None else M @ z)))
-        return stages[2], (error,), stages, _and(np.array([1, 0, 0, 0]), counts, 3)
+        error = systems.corrected(h * slope + systems.times(z), *first)
+        return stages[2], (error,), stages, _and(np.array([1, 0, 1, 0]), counts, 3)
 
     def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
         """The collocation polynomial."""
         weights = [theta * polynomial(p, theta) for p in RADAU_DENSE]
         return y + sum(w * (stages[i] - y) for i, w in enumerate(weights))
+
+
+def _one_stage(systems: Systems, f: Callable[[Any], Any], weight: Any) -> Linear:
+    """The systems of a stage Y = base + weight f(Y)."""
+
+    def matrix(Y: Any) -> Any:
+        return systems.coupled([[weight]], [systems.jacobian(f, Y)])
+
+    return Linear(
+        lambda Y: systems.factors(matrix(Y)),
+        systems.corrected,
+        lambda Y, r: systems.solve(matrix(Y), np.reshape(r, (1, -1)))[0],
+    )
+
+
+def _systems(y: Any) -> int:
+    """How many systems of the size of y the three stages of Radau IIA come to."""
+    return 3 if y.dtype.kind == "c" else 2
+
+
+def _decoupled(systems: Systems, jacobian: Any) -> tuple[Any, ...]:
+    """Factors of MU[k] M - h J for all k that are needed, h J given."""
+    shifts = (MU[0].real, *MU[1 : _systems(jacobian)])
+    return tuple(x for mu in shifts for x in systems.factors(mu * systems.mass - jacobian))
+
+
+def _three_stages(systems: Systems, f: Field, t: Any, h: Any, n: int) -> Linear:
+    """The systems of all stages of Radau IIA: (M - h A (x) J)^-1 = V (Mu M - h J)^-1 V^-1 A^-1, if all have one J.
+
+    Source: Hairer and Wanner 1996, section IV.8, (8.5).
+    """
+
+    def factors(flat: Any) -> tuple[Any, ...]:
+        return _decoupled(systems, h * systems.jacobian(lambda Y: f(t + h, Y), flat[2 * n :]))
+
+    def correct(r: Any, *factors: Any) -> Any:
+        count = _systems(r)
+        size = len(factors) // count
+        own = [factors[k * size : (k + 1) * size] for k in range(count)]
+        r = np.reshape(r, (3, n))
+        if count == 3:
+            parts = INTO.astype(r.dtype) @ r
+            return np.ravel(V.astype(r.dtype) @ np.stack([systems.corrected(parts[k], *own[k]) for k in range(3)]))
+        real = np.stack([INTO[0].real, INTO[1].real, INTO[1].imag]).astype(r.dtype) @ r
+        pair = systems.corrected(real[1] + 1j * real[2], *own[1])
+        back = np.stack([V[:, 0].real, 2 * V[:, 1].real, -2 * V[:, 1].imag], axis=1).astype(r.dtype)
+        return np.ravel(back @ np.stack([systems.corrected(real[0], *own[0]), np.real(pair), np.imag(pair)]))
+
+    def solve(flat: Any, r: Any) -> Any:
+        Y = np.reshape(flat, (3, n))
+        jacobians = [systems.jacobian(lambda y, c=c: f(t + c * h, y), Y[i]) for i, c in enumerate(RADAU_C)]
+        weights = [[h * a for a in row] for row in RADAU_A]
+        return np.ravel(systems.solve(systems.coupled(weights, jacobians), np.reshape(r, (3, n))))
+
+    return Linear(factors, correct, solve)
 
 
 def _and(told: Any, counts: Sequence[Any], each: int = 1) -> Any:

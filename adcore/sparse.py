@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from adcore.colour import distance_two, star
 from adcore.compose import differentiate
 from adcore.derivatives import Compiled, Derivative
 from adcore.errors import InputError
 from adcore.graph import Graph
+from adcore.pattern import matrices, pattern_of
 from adcore.remember import Remembered
 from adcore.select import Which, checked, select_inputs, select_outputs
-from adcore.sparse.colour import distance_two, star
-from adcore.sparse.pattern import matrices, pattern_of
 from adcore.strategy import Request
 from adcore.trace import Trace, array_type
 from adcore.transform.simplify import simplify
