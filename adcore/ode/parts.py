@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The sub-graphs of a problem, all made to take the same constants."""
+    """The sub-graphs of a problem, all made to take the same constants.
+
+    n: how many states. costs: how many running costs, 0 or 1, come after them.
+    """
 
     trace: Trace
     real: Any
@@ -35,6 +38,7 @@ class Parts:
     tree: Tree
     consts: list[Any]
     n: int
+    costs: int
 
     def build(self, p: Problem) -> tuple[dict[str, Any], list[Value]]:
         """The params of the op that are graphs, and what they captured together."""
@@ -64,6 +68,11 @@ class Parts:
         if not stepper.masses:
             known = sorted(name for name, s in registry().steppers.items() if s.masses)
             raise InputError(f"{p.method} takes no mass matrix", f"at {caller()}", f"use {' or '.join(known)}")
+        if p.events:  # the rate of an event along the flow needs y', and fun is M y'
+            raise InputError(
+                "solve_ivp finds no events of a problem with a mass matrix", f"at {caller()}",
+                "solve M y' = fun for y' where M is regular; use jumps where the times are known",
+            )  # fmt: skip
         matrix = np.asarray(p.mass, self.state.dtype)
         matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
         if matrix.shape != (self.n, self.n):
@@ -72,11 +81,10 @@ class Parts:
 
     def traced(self, f: Callable[..., Any], kinds: Sequence[str], where: str) -> tuple[Graph, list[Value]]:
         """The graph of f(t, y, *constants), and what it captured."""
-        size = self.n + (f.__name__.endswith("+"))
-        types = {"t": Type(self.real, ()), "y": Type(self.state.dtype, (size,))}
+        types = {"t": Type(self.real, ()), "y": Type(self.state.dtype, (self.n + self.costs,))}
         example = [self.trace.wrap(Value(types[k])) for k in kinds]
         consts = [self.trace.wrap(Value(c._type)) for c in self.consts]
-        graph, captured = trace_graph(f, [*example, *consts], name=f.__name__.rstrip("+"))
+        graph, captured = trace_graph(f, [*example, *consts], name=f.__name__)
         if graph.checks or graph.reports:
             raise InputError("a part of solve_ivp holds a check or a report", where, "move it out of the function")
         return graph, captured
@@ -84,31 +92,36 @@ class Parts:
     def _args(self, leaves: Sequence[Any]) -> Any:
         return unflatten(self.tree, leaves)
 
+    def states(self, y: Any) -> Any:
+        """The states without the running cost: what the user's functions see."""
+        return y[: self.n] if self.costs else y
+
     def _augmented(self, p: Problem) -> Callable[..., Any]:
         """The right-hand side of the state and, after it, of the running cost."""
         n, running = self.n, p.running
 
         def rhs(t: Any, y: Any, *leaves: Any) -> Any:
             args = self._args(leaves)
-            slope = self.shaped(p.fun(t, y if running is None else y[:n], *args), (n,), _name(p.fun))
+            slope = self.shaped(p.fun(t, self.states(y), *args), (n,), _name(p.fun))
             if running is None:
                 return slope
-            rate = self.shaped(running(t, y[:n], *args), (), _name(running))
+            rate = self.shaped(running(t, self.states(y), *args), (), _name(running))
             return np.concatenate([slope, np.reshape(rate, (1,))])
 
-        rhs.__name__ = _name(p.fun) + ("" if running is None else "+")
+        rhs.__name__ = _name(p.fun)
         return rhs
 
     def _event(self, e: Any) -> Callable[..., Any]:
         def event(t: Any, y: Any, *leaves: Any) -> Any:
-            return self.shaped(e(t, y[: self.n], *self._args(leaves)), (), _name(e), self.real)
+            return self.shaped(e(t, self.states(y), *self._args(leaves)), (), _name(e), self.real)
 
         event.__name__ = _name(e)
         return event
 
     def _reset(self, r: Callable[..., Any]) -> Callable[..., Any]:
         def reset(t: Any, y: Any, *leaves: Any) -> Any:
-            return self.shaped(r(t, y, *self._args(leaves)), (self.n,), _name(r))
+            after = self.shaped(r(t, self.states(y), *self._args(leaves)), (self.n,), _name(r))
+            return np.concatenate([after, y[self.n :]]) if self.costs else after
 
         reset.__name__ = _name(r)
         return reset

@@ -104,7 +104,7 @@ class Problem:
         leaves, tree = flatten(args, is_leaf)
         consts = [trace.wrap(trace.lift(x)) for x in leaves]
         n = state.shape[0]
-        parts = Parts(trace, real, state, tree, consts, n)
+        parts = Parts(trace, real, state, tree, consts, n, int(self.running is not None))
         graphs, captured = parts.build(self)
         first = state if self.running is None else np.concatenate([state, np.zeros_like(state, shape=(1,))])
         inputs = (first, t0, t1, observed, jumps, *consts, *(trace.wrap(v) for v in captured))

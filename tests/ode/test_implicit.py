@@ -99,6 +99,10 @@ def test_a_mass_matrix_is_refused_where_it_has_no_meaning():
         ad.solve_ivp(lambda t, y: -y, (0.0, 1.0), np.ones(2), mass=[1.0, 0.0])
     with pytest.raises(InputError, match=r"^the mass matrix has shape \(3, 3\), for 2 states"):
         ad.solve_ivp(lambda t, y: -y, (0.0, 1.0), np.ones(2), "Radau", mass=[1.0, 0.0, 1.0])
+    with pytest.raises(
+        InputError, match=r"^solve_ivp finds no events of a problem with a mass matrix\n  at .*\n  solve M"
+    ):
+        ad.solve_ivp(lambda t, y: -y, (0.0, 1.0), np.ones(2), "Radau", mass=[2.0, 1.0], events=lambda t, y: y[0] - 0.5)
 
 
 def test_a_van_der_pol_oscillator_with_mu_1000_is_solved():

@@ -115,6 +115,31 @@ def test_a_terminal_event_ends_the_integration_there():
     np.testing.assert_allclose(ad.grad(when)(Y0), truth, rtol=1e-8)
 
 
+@pytest.mark.parametrize("by_event", [True, False])
+def test_a_running_cost_goes_on_through_resets(by_event):
+    """y' = -y doubled once: at 1/2, or at the time ln 2."""
+
+    def half(t, y):
+        return y[0] - 0.5
+
+    half.reset = double = lambda t, y: 2.0 * y
+
+    def cost(y0):
+        options = {"events": half} if by_event else {"jumps": [(0.5, double)]}
+        sol = ad.solve_ivp(
+            lambda t, y: -y, (0.0, 1.0), y0, running=lambda t, y: y[0] ** 2, rtol=1e-10, atol=1e-12, **options
+        )
+        return sol.running
+
+    def truth(y):
+        when = math.log(2.0 * y) if by_event else 0.5
+        return 0.5 * y**2 * (1 - math.exp(-2 * when)) + 2.0 * y**2 * (math.exp(-2 * when) - math.exp(-2.0))
+
+    np.testing.assert_allclose(cost(np.array([1.0])), truth(1.0), rtol=1e-9)
+    slope = (truth(1.0 + 1e-5) - truth(1.0 - 1e-5)) / 2e-5
+    np.testing.assert_allclose(ad.grad(cost)(np.array([1.0])), [slope], rtol=1e-8)
+
+
 def test_a_second_terminal_occurrence_can_be_waited_for():
     def zero(t, y):
         return y[0]
