@@ -1,4 +1,4 @@
-"""Methods of solve_ivp: each against the 20-digit references and against the others; what they refuse."""
+"""Methods of solve_ivp: each against the others, in scale, precision, batches and second order; what they refuse."""
 
 import os
 import re
@@ -7,16 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from ode.problems import DATA, Problem, errors
+from ode.problems import Problem, errors
 
 import adcore as ad
 from adcore.errors import CheckError, ConfigError, DifferentiationError
 from adcore.settings import choose
 from adcore.strategy import Request
 
-SMOOTH = [n for n in DATA if not {"events", "jumps"} & set(DATA[n]["definition"]) and n != "steady_toggle"]
-STIFF = {"robertson_t40", "prothero_robinson"}
-NOT_STIFF = [n for n in SMOOTH if n not in STIFF]
 METHODS = ["forward", "discrete", "interpolating", "gauss"]
 
 
@@ -40,29 +37,6 @@ def loss(y0, k, method="RK45", rtol=1e-9):
 
 
 Y0, K = np.array([1.0, -0.3]), 4.0
-
-
-@pytest.mark.parametrize("name", NOT_STIFF)
-@pytest.mark.parametrize("method", ["interpolating", "gauss"])
-@pytest.mark.parametrize("stepper, times", [("Tsit5", 100), ("DOP853", 30)])
-def test_adjoint_odes_are_within_tolerances_of_the_reference(name, method, stepper, times):
-    found = errors(Problem(name), stepper, 1e-7, gradient_by(method))
-    assert max(found.values()) <= times * 1e-7, found
-
-
-@pytest.mark.parametrize("rtol", [1e-5, 1e-9])
-@pytest.mark.parametrize("method", ["interpolating", "gauss"])
-@pytest.mark.parametrize("stepper", ["RK45", "DOP853"])
-def test_their_error_follows_the_tolerance(method, stepper, rtol):
-    found = errors(Problem("duffing_forced"), stepper, rtol, gradient_by(method))
-    assert max(found.values()) <= 100 * rtol, found
-
-
-@pytest.mark.parametrize("name", [*sorted(STIFF), "vdp_mu1"])
-@pytest.mark.parametrize("method", ["interpolating", "gauss"])
-def test_stiff_problems_are_within_tolerances_of_the_reference(name, method):
-    found = errors(Problem(name), "Radau", 1e-7, gradient_by(method))
-    assert max(found.values()) <= 100 * 1e-7, found
 
 
 @pytest.mark.parametrize("name", ["lotka_volterra", "bouncing_ball", "pk_dosing"])
@@ -199,16 +173,23 @@ def with_mass(y0):
     return ad.solve_ivp(lambda t, y: -y, (0.0, 1.0), y0, "Radau", mass=[2.0]).y[0, -1]
 
 
-@pytest.mark.parametrize("f, has", [(with_event, "events"), (with_jump, "jumps"), (with_mass, "a mass matrix")])
-@pytest.mark.parametrize("method", ["interpolating", "gauss", "backsolve"])
-def test_adjoint_odes_refuse_what_they_do_not_take(f, has, method):
-    message = (
-        rf"^the method {method} of solve_ivp is not for problems with {has}\n"
-        r"  at test_methods\.py:\d+\n"
-        r'  use the method "discrete"$'
-    )
-    with pytest.raises(DifferentiationError, match=message):
-        ad.grad(f, config=by(method))(np.array([1.0]))
+@pytest.mark.parametrize(
+    "f, has, methods",
+    [
+        (with_event, "events", ["backsolve"]),
+        (with_jump, "jumps", ["backsolve"]),
+        (with_mass, "a mass matrix", ["interpolating", "gauss", "backsolve"]),
+    ],
+)
+def test_adjoint_odes_refuse_what_they_do_not_take(f, has, methods):
+    for method in methods:
+        message = (
+            rf"^the method {method} of solve_ivp is not for problems with {has}\n"
+            r"  at test_methods\.py:\d+\n"
+            r'  use the method "discrete"$'
+        )
+        with pytest.raises(DifferentiationError, match=message):
+            ad.grad(f, config=by(method))(np.array([1.0]))
     assert np.isfinite(ad.grad(f, config=by("forward"))(np.array([1.0])))
 
 

@@ -2,7 +2,7 @@
 
     lambda' = -J^T lambda,    at every observation lambda jumps by dL/dy_j              J = df/dy, P = df/dp
     dL/dy0 = lambda(t0),  dL/dp = integral of P^T lambda,  dL/dt0 = -lambda(t0+) f(t0, y0)
-    dL/dt1 = dL/dy1 f(t1, y1),  dL/dt_j = dL/dy_j f(t_j, y_j)
+    dL/dt1 = dL/dy1 f(t1, y1),  dL/dt_j = dL/dy_j f(t_j, y_j);  at events and jumps: `adcore_ops.ode.crossing`
 
 The mesh is run once more and leaves its states and stages as a trail; on the way back each of its steps is
 an integration of its own, over theta from 1 to 0, with y from the interpolant of the step. So lambda has its
@@ -29,13 +29,15 @@ from adcore.extend import (
     Value,
     call_graph,
     current,
+    jvp,
     registry,
     trace_graph,
     vjp,
     vmap,
     while_loop,
 )
-from adcore_ops.ode.replay import MESH, STEPS, along_trails, inline, stepped
+from adcore_ops.ode.crossing import crossed
+from adcore_ops.ode.replay import MESH, STEPS, Moved, along_trails, at_start, inline, moved, stepped
 from adcore_ops.step import step_graph
 
 
@@ -43,12 +45,13 @@ from adcore_ops.step import step_graph
 class Settings:
     """The options of a continuous method.
 
-    rtol, atol: of lambda, in units of the largest jump. 0: the rtol of the forward integration, and a
-    thousandth of that. stepper: name of a method of solve_ivp; "": that of the forward integration.
-    max_steps: of one integration backwards.
+    rtol, atol: of lambda, in units of the largest jump. 0: `looser` times the rtol of the forward integration, and
+    a thousandth of that. stepper: name of a method of solve_ivp; "": that of the forward integration. max_steps: of
+    one integration backwards.
     """
 
     name: str
+    looser: float
     rtol: float = 0.0
     atol: float = 0.0
     stepper: str = ""
@@ -101,11 +104,17 @@ class Backwards:
     @classmethod
     def of(cls, p: Any, wrt: tuple[int, ...], consts: Sequence[Any], settings: Settings) -> Backwards:
         """With the defaults filled in."""
-        rtol = settings.rtol or p["rtol"]
+        rtol = settings.rtol or settings.looser * p["rtol"]
         known = registry().steppers
         own = settings.stepper or p["method"]
         adaptive = getattr(known.get(own), "implicit", True) or bool(getattr(known.get(own), "errors", True))
         return cls(p, wrt, consts, settings, rtol, settings.atol or 1e-3 * rtol, own if adaptive else "RK45")
+
+    @property
+    def implicit(self) -> bool:
+        """Whether the forward integration was by an implicit method."""
+        stepper = registry().steppers.get(self.p["method"])
+        return stepper is None or bool(stepper.implicit)
 
     def field(self, t: Any, y: Any) -> Any:
         """f(t, y)."""
@@ -139,10 +148,36 @@ class Solved:
     t0: Any
     t1: Any
     t_eval: Any
+    jumps: Any
     steps: Any
     mesh: Any
     y_eval: Any
     y1: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Cotangents of what the op made: observations, state and time at the end, times and states of events."""
+
+    observed: Any
+    end: Any
+    t_end: Any
+    times: Any
+    states: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What a continuous method finds: lambda(t0+), integrals of P^T lambda, and what was told.
+
+    jumps: cotangents of the times of jumps. moving: the cotangent of t1 as the end of the flow.
+    """
+
+    lam: Any
+    mus: Sequence[Any]
+    told: Told
+    jumps: Any
+    moving: Any
 
 
 # --- along the mesh ------------------------------------------------------------------------------
@@ -160,35 +195,53 @@ class Step:
     dense: Callable[[Any], Any]
 
 
-def along_mesh(piece: Piece, back: Backwards, solved: Solved, jumps: Any, last: Any) -> tuple[Any, list[Any], Told]:
-    """(lambda(t0+), integrals of P^T lambda, what was told). jumps: dL/dy_j; last: dL/dy1."""
-    p, consts, y0, t0, t_eval = back.p, back.consts, solved.y0, solved.t0, solved.t_eval
-    span = solved.t1 - t0
+def along_mesh(piece: Piece, back: Backwards, solved: Solved, bars: Bars) -> Back:
+    """The steps of the mesh run again, then gone back one by one, through observations, events and jumps."""
+    p, consts, t_eval, k = back.p, back.consts, solved.t_eval, len(back.wrt)
+    points = np.concatenate([solved.jumps, np.reshape(solved.t1, (1,))])
+    first = at_start(p, solved.y0, solved.t0, consts)
+    ended = np.logical_and(solved.steps < 0, False)
+    slope = back.field(solved.t1, solved.y1)
 
-    def forward(y: Any, reals: Any, ints: Any) -> tuple[Any, ...]:
-        y1, stages = stepped(p, t0 + reals[0] * span, reals[1] * span, y, consts)
-        return y1, y, y1, stages
+    def forward(*args: Any) -> tuple[Any, ...]:
+        *carry, ended, slope, reals, ints = args
+        made = moved(p, carry, reals, ints, points, consts, exact=True)
+        ended = np.logical_or(ended, np.logical_and(ints[0] >= 0, ints[5] < 0))
+        if back.implicit:
+            slope = np.where(made.h == 0, slope, _end_slope(p, made, consts))
+        return *made.after, ended, slope, made.t, made.h, made.now, made.y, made.y1, made.stages
 
-    _, path = along_trails(forward, [y0], [solved.mesh], solved.steps, left=3, name="forward step")
-    zeros = [np.zeros_like(consts[i], dtype=y0.dtype) for i in back.wrt]
+    *_, ended, slope, path = along_trails(
+        forward, [*first, ended, slope], [solved.mesh], solved.steps, left=6, name="forward step"
+    )
     told = Told.nothing(solved.t1)
 
     def backward(*args: Any) -> tuple[Any, ...]:
-        *carry, reals, ints, y, y1, stages = args
-        lam, mus, told = carry[0], carry[1 : 1 + len(zeros)], Told(*carry[1 + len(zeros) :])
-        t, h = t0 + reals[0] * span, reals[1] * span
+        (lam, *mus), (of_jumps, *rest), (_, ints, t, h, now, y, y1, stages) = args[: 1 + k], args[1 + k : -8], args[-8:]
+        told = Told(*rest)
         step = Step(t, h, early(p["dense"], [t, h, y, y1, stages, t, *consts], 5))
+        if p["resets"]:
+            lam, mus, of_jumps = crossed(p, consts, back.wrt, bars, ints, now, y1, lam, mus, of_jumps)
         if not t_eval.shape[0]:
             lam, mus, told = piece(back, step, np.ones_like(t), np.zeros_like(t), lam, mus, told)
         else:
             lam, mus, told = _over_observations(
-                partial(piece, back), step, ints[2], ints[3], t_eval, jumps, lam, mus, told
+                partial(piece, back), step, ints[2], ints[3], t_eval, bars.observed, lam, mus, told
             )
-        return lam, *mus, *told.leaves
+        return lam, *mus, of_jumps, *told.leaves
 
-    first = [last, *zeros, *told.leaves]
-    lam, *rest = along_trails(backward, first, [solved.mesh, path], solved.steps, reverse=True, name="adjoint")
-    return lam, rest[: len(zeros)], Told(*rest[len(zeros) :])
+    zeros = [np.zeros_like(consts[i], dtype=solved.y0.dtype) for i in back.wrt]
+    start = [bars.end, *zeros, np.zeros_like(solved.jumps), *told.leaves]
+    lam, *rest = along_trails(backward, start, [solved.mesh, path], solved.steps, reverse=True, name="adjoint")
+    moving = np.where(ended, 0.0, np.sum(bars.end * slope).real + bars.t_end)
+    return Back(lam, rest[:k], Told(*rest[k + 1 :]), rest[k], moving)
+
+
+def _end_slope(p: Any, made: Moved, consts: Sequence[Any]) -> Any:
+    """dy1/dh of a step: y' at its end as the step has it, while f(t, y1) has its error times the stiffness."""
+    slope = inline(p["rhs"], [made.t, made.y, *consts])[0]
+    stretched = inline(jvp(p["step"], [1]), [made.t, made.h, made.y, slope, *consts, np.ones_like(made.h)])
+    return stretched[len(p["step"].outputs)]
 
 
 def _over_observations(
@@ -265,8 +318,8 @@ def gauss(back: Backwards, step: Step, hi: Any, lo: Any, lam: Any, mus: Sequence
         return -step.h * pulled(step.t + theta * step.h, step.dense(theta), state)[0]
 
     stepper, told_at = registry().steppers[back.stepper], step.t + hi * step.h
-    nodes, weights = np.polynomial.legendre.leggauss(stepper.order // 2 + 1)
-    nodes, weights = (0.5 + 0.5 * nodes).astype(lam.dtype), (0.5 * weights).astype(lam.dtype)
+    nodes, weights = np.polynomial.legendre.leggauss((stepper.order + 1) // 2)
+    nodes, weights = (0.5 + 0.5 * nodes).astype(hi.dtype), (0.5 * weights).astype(hi.dtype)
 
     def added(mus: Sequence[Any], start: Any, length: Any, lams: Any) -> list[Any]:
         rates = _rates(back, step, start + length * nodes, lams)

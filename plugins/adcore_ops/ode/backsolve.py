@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import scan
-from adcore_ops.ode.adjoint import Backwards, Solved, Told
+from adcore_ops.ode.adjoint import Back, Backwards, Bars, Solved, Told
 
 UNRELATED = 100
 """The status of a state that does not come back; statuses below it are those of an integration."""
@@ -22,13 +22,13 @@ UNRELATED = 100
 MISMATCH = 100.0
 
 
-def backsolve(back: Backwards, solved: Solved, jumps: Any, last: Any) -> tuple[Any, list[Any], Told]:
-    """(lambda(t0+), integrals of P^T lambda, what was told). jumps: dL/dy_j; last: dL/dy1."""
-    n, shapes = last.shape[0], [back.consts[i].shape for i in back.wrt]
+def backsolve(back: Backwards, solved: Solved, bars: Bars) -> Back:
+    """y, lambda and the integrals from t1 to t0, y set right at every observation."""
+    n, shapes = bars.end.shape[0], [back.consts[i].shape for i in back.wrt]
     sizes = [int(np.prod(s)) for s in shapes]
     told, allowed = Told.nothing(solved.t1), _allowed(back, solved)
-    mu = np.zeros_like(last, shape=(sum(sizes),))
-    carry = (solved.t1, solved.y1, last, mu, *told.leaves)
+    mu = np.zeros_like(bars.end, shape=(sum(sizes),))
+    carry = (solved.t1, solved.y1, bars.end, mu, *told.leaves)
     if solved.t_eval.shape[0]:
 
         def step(carry: Any, row: Any) -> Any:
@@ -37,12 +37,13 @@ def backsolve(back: Backwards, solved: Solved, jumps: Any, last: Any) -> tuple[A
             lam, mu, told = _stretch(back, allowed, t, before, y, y_there, lam, mu, Told(*rest))
             return (before, y_there, lam + jump, mu, *told.leaves), None
 
-        carry, _ = scan(step, carry, (solved.t_eval, solved.y_eval, jumps), reverse=True)
+        carry, _ = scan(step, carry, (solved.t_eval, solved.y_eval, bars.observed), reverse=True)
     t, y, lam, mu, *rest = carry
     lam, mu, told = _stretch(back, allowed, t, solved.t0, y, solved.y0, lam, mu, Told(*rest))
     cuts = np.cumsum([0, *sizes])
     mus = [np.reshape(mu[a:b], s) for a, b, s in zip(cuts, cuts[1:], shapes, strict=False)]
-    return lam[:n], mus, told
+    moving = np.sum(bars.end * back.field(solved.t1, solved.y1)).real + bars.t_end
+    return Back(lam[:n], mus, told, np.zeros_like(solved.jumps), moving)
 
 
 def _allowed(back: Backwards, solved: Solved) -> Any:

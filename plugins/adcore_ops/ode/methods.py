@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from adcore.extend import (
     report_next,
     vmap,
 )
-from adcore_ops.ode.adjoint import Backwards, Settings, Solved, Told, along_mesh, gauss, interpolating
+from adcore_ops.ode.adjoint import Backwards, Bars, Settings, Solved, Told, along_mesh, gauss, interpolating
 from adcore_ops.ode.backsolve import UNRELATED, backsolve
 from adcore_ops.ode.lanes import lane_axes
 from adcore_ops.ode.replay import (
@@ -129,37 +130,48 @@ def continuous(settings: Settings, integrate: Callable[..., Any]) -> Rule:
     """The rule of an adjoint ODE. integrate: `along_mesh` with a piece, or `backsolve`."""
 
     def build(node: Node, wrt: Sequence[int]) -> Build:
-        _refuse(settings.name, node, _too_much(node))
+        _refuse(settings.name, node, _too_much(node, settings.name))
         of_consts = tuple(i - INPUTS for i in wrt if i >= INPUTS)
 
         def one(y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest: Any) -> Any:
-            *consts, steps, mesh, y_eval, y1, g_eval, g_end, g_t1, _, _ = rest
+            *consts, steps, mesh, y_eval, y1, g_eval, g_end, g_t1, g_times, g_states = rest
             back = Backwards.of(node.params, of_consts, consts, settings)
-            size = _largest(g_eval, g_end)
-            at_start = np.reshape(t_eval == t0, (-1, 1))  # what is observed there is no part of lambda(t0+)
-            solved = Solved(y0, t0, t1, t_eval, steps, mesh, y_eval, y1)
-            lam, mus, told = integrate(back, solved, np.where(at_start, 0.0, g_eval / size), g_end / size)
-            size = np.where(told.status == 0, size, np.nan)  # where no check can be stated, in a loop, at least NaN
-            found: dict[int, Any] = {INPUTS + i: m * size for i, m in zip(of_consts, mus, strict=True)}
-            found[0] = lam * size + np.sum(np.where(at_start, g_eval, 0.0), axis=0)
-            found[1] = -np.sum(lam * size * back.field(t0, y0))
-            found[2] = np.sum(g_end * back.field(t1, y1)) + g_t1
-            found[3] = _at_observations(back, t_eval, y_eval, g_eval)
-            found[4] = np.zeros_like(jumps)
-            return found, told
+            at_start = np.logical_and(t_eval == t0, np.logical_not(np.any(jumps == t0)))
+            at_start = np.reshape(at_start, (-1, 1))  # what is observed there is no part of lambda(t0+)
+            solved = Solved(y0, t0, t1, t_eval, jumps, steps, mesh, y_eval, y1)
+            size = _largest(g_eval, g_end, g_t1, g_times, g_states)
+            bars = Bars(
+                np.where(at_start, 0.0, g_eval / size), g_end / size, g_t1 / size, np.ravel(g_times / size),
+                np.reshape(g_states / size, (-1, y0.shape[0])),
+            )  # fmt: skip
+            found = integrate(back, solved, bars)
+            # where no check can be stated, in a loop, it is at least NaN
+            size = np.where(found.told.status == 0, size, np.nan)
+            by_input: dict[int, Any] = {
+                0: found.lam * size + np.sum(np.where(at_start, g_eval, 0.0), axis=0),
+                1: -np.sum(found.lam * size * back.field(t0, y0)).real,
+                2: found.moving * size,
+                3: _at_observations(back, t_eval, y_eval, g_eval),
+                4: found.jumps * size,
+            }
+            for i, mu in zip(of_consts, found.mus, strict=True):
+                real = consts[i].dtype.kind != "c"
+                by_input[INPUTS + i] = (mu.real if real else mu).astype(consts[i].dtype) * size
+            return by_input, found.told
 
         return one
 
     return by_lane(settings.name, build)
 
 
-def _too_much(node: Node) -> str:
-    """What of the problem the adjoint ODEs do not take, in words; "" if there is nothing."""
-    p, y0 = node.params, node.inputs[0].type
+def _too_much(node: Node, name: str) -> str:
+    """What of the problem this adjoint ODE does not take, in words; "" if there is nothing."""
+    p = node.params
     kinds = {
-        "events": len(p["events"]) > 0, "jumps": len(p["resets"]) > len(p["events"]),
-        "a mass matrix": " " in p["method"], "complex states": y0.dtype.kind == "c",  # type: ignore[union-attr]
-    }  # fmt: skip
+        "events": name == "backsolve" and len(p["events"]) > 0,
+        "jumps": name == "backsolve" and len(p["resets"]) > len(p["events"]),
+        "a mass matrix": " " in p["method"],
+    }
     return " and ".join(kind for kind, has in kinds.items() if has)
 
 
@@ -175,7 +187,8 @@ def _at_observations(back: Backwards, t_eval: Any, y_eval: Any, g_eval: Any) -> 
         return np.zeros_like(t_eval)
     flags = [True, True, *(False for _ in back.consts)]
     slopes = inline(vmap(back.p["rhs"], flags, t_eval.shape[0]), [t_eval, y_eval, *back.consts])[0]
-    return np.sum(g_eval * slopes, axis=1)
+    along = np.sum(g_eval * slopes, axis=1).real
+    return np.where(np.isnan(np.sum(y_eval, axis=1)), 0.0, along)  # those after a terminal event were not made
 
 
 # --- forward -------------------------------------------------------------------------------------
@@ -183,8 +196,6 @@ def _at_observations(back: Backwards, t_eval: Any, y_eval: Any, g_eval: Any) -> 
 
 def _forward(node: Node, wrt: Sequence[int]) -> Build:
     """Cotangents from tangents: the Jacobian by all active inputs at once, times the cotangents."""
-    complex_states = node.inputs[0].type.dtype.kind == "c"  # type: ignore[union-attr]
-    _refuse("forward", node, "complex states" if complex_states else "")
 
     def one(*args: Any) -> Any:
         given, bars = args[: -2 - OUTPUTS], args[-OUTPUTS:]
@@ -192,25 +203,34 @@ def _forward(node: Node, wrt: Sequence[int]) -> Build:
         assert trace is not None
         single = {**node.params, "lanes": (), "batched": (0,) * len(node.inputs)}
         graph = replay_graph(single, [Value(x._value.type) for x in given[:-2]], given[-1]._value)
-        n = sum(given[i].size for i in wrt)
+        rows, dots = _directions([given[i] for i in wrt])
         flags = [False] * len(given) + [True] * len(wrt)
-        pushed = vmap(jvp(graph, wrt), flags, n, [False] * OUTPUTS + [True] * OUTPUTS)
-        units = np.split(np.eye(n), np.cumsum([given[i].size for i in wrt])[:-1], axis=1)
-        dots = [
-            trace.wrap(trace.constant(u.reshape(n, *given[i].shape).astype(given[i].dtype)))
-            for i, u in zip(wrt, units, strict=True)
-        ]
-        columns = inline(pushed, [*given, *dots])[OUTPUTS:]
+        pushed = vmap(jvp(graph, wrt), flags, rows[-1].stop, [False] * OUTPUTS + [True] * OUTPUTS)
+        columns = inline(pushed, [*given, *(trace.wrap(trace.constant(d)) for d in dots)])[OUTPUTS:]
         wanted = [(c, g) for c, g in zip(columns, bars, strict=True) if g.size]
-        total = sum(np.sum(np.reshape(c * g, (n, -1)), axis=1) for c, g in wanted)
-        found, start = {}, 0
-        for i in wrt:
-            part = total[start : start + given[i].size]
-            found[i] = np.reshape(part, given[i].shape).astype(given[i].dtype)
-            start += given[i].size
+        total = sum(np.sum(np.reshape(c * g, (rows[-1].stop, -1)), axis=1).real for c, g in wanted)
+        found = {}
+        for i, at in zip(wrt, rows, strict=True):
+            part, x = total[at.start : at.stop], given[i]
+            part = part[: x.size] - 1j * part[x.size :] if x.dtype.kind == "c" else part
+            found[i] = np.reshape(part, x.shape).astype(x.dtype)
         return found, None
 
     return one
+
+
+def _directions(xs: Sequence[Any]) -> tuple[list[range], list[Any]]:
+    """For each input, which tangents move it; and what all of them do to it: every real direction that there is."""
+    counts = [x.size * (2 if x.dtype.kind == "c" else 1) for x in xs]
+    ends = np.cumsum([0, *counts]).tolist()
+    rows = [range(a, b) for a, b in pairwise(ends)]
+    dots = []
+    for x, at in zip(xs, rows, strict=True):
+        dot = np.zeros((ends[-1], x.size), x.dtype)
+        for k, unit in zip(range(at.start, at.stop, max(x.size, 1)), (1.0, 1j), strict=False):
+            dot[k : k + x.size] = unit * np.eye(x.size)
+        dots.append(dot.reshape(-1, *x.shape))
+    return rows, dots
 
 
 # --- what config calls ---------------------------------------------------------------------------
@@ -227,23 +247,26 @@ def forward() -> Rule:
 
 
 def auto() -> Rule:
-    """forward or discrete, by the number of active inputs; complex states always discrete."""
+    """forward or discrete, by the number of active inputs."""
     rules = {"forward": forward(), "discrete": discrete()}
 
     def tape(node: Node, active: tuple[bool, ...]) -> Taped:
-        name = forward_or_discrete(active_inputs(node, active))[0]
-        plain = node.inputs[0].type.dtype.kind == "c"  # type: ignore[union-attr]
-        chosen = rules["discrete" if plain else name].tape
+        chosen = rules[forward_or_discrete(active_inputs(node, active))[0]].tape
         assert chosen is not None
         return chosen(node, active)
 
     return Rule(jvp=jvp_by_replay, tape=tape)
 
 
-def _adjoint(name: str, integrate: Callable[..., Any]) -> Callable[..., Rule]:
+LOOSER = 10.0
+"""Lambda goes the steps that y needs: at ten times its tolerance the gradient is measured to be no worse, while at the
+same one every fourth step is rejected."""
+
+
+def _adjoint(name: str, integrate: Callable[..., Any], looser: float = LOOSER) -> Callable[..., Rule]:
     def make(rtol: float = 0.0, atol: float = 0.0, stepper: str = "", max_steps: int = 10_000) -> Rule:
         """rtol, atol: of the adjoint; 0 is by the forward integration. stepper: of solve_ivp; "" the same."""
-        return continuous(Settings(name, float(rtol), float(atol), stepper, int(max_steps)), integrate)
+        return continuous(Settings(name, looser, float(rtol), float(atol), stepper, int(max_steps)), integrate)
 
     return make
 
@@ -253,6 +276,6 @@ METHODS = [
     Method("core::solve_ivp", "forward", forward),
     Method("core::solve_ivp", "interpolating", _adjoint("interpolating", partial(along_mesh, interpolating))),
     Method("core::solve_ivp", "gauss", _adjoint("gauss", partial(along_mesh, gauss))),
-    Method("core::solve_ivp", "backsolve", _adjoint("backsolve", backsolve)),
+    Method("core::solve_ivp", "backsolve", _adjoint("backsolve", backsolve, looser=1.0)),
     Method("core::solve_ivp", "auto", auto),
 ]

@@ -12,6 +12,7 @@ Source: Hairer, Norsett and Wanner 1993, section II.6, for sensitivities of a sc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -133,49 +134,71 @@ def _replayed(p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest:
     n, m, events, slots = y0.shape[0], t_eval.shape[0], len(p["events"]), len(p["events"]) * p["max_events"]
     points = np.concatenate([jumps, np.reshape(t1, (1,))])
     nothing = np.zeros_like(y0, shape=()) + np.nan
-    first = [y0, t0, t0, np.broadcast_to(nothing, (m, n))]
-    first += [np.broadcast_to(np.zeros_like(t0) + np.nan, (slots,)), np.broadcast_to(nothing, (slots, n))]
-    first += inline(p["rhs"], [t0, y0, *consts]) if p["fsal"] else []
+    found = [t0, np.broadcast_to(nothing, (m, n))]
+    found += [np.broadcast_to(np.zeros_like(t0) + np.nan, (slots,)), np.broadcast_to(nothing, (slots, n))]
+    first = at_start(p, y0, t0, consts)
 
     def step(*args: Any) -> tuple[Any, ...]:
-        return _step(p, args[: len(first)], args[-2], args[-1], points, t_eval, consts)
+        carry, (_, observed, times, states), (reals, ints) = args[:-6], args[-6:-2], args[-2:]
+        made = moved(p, carry, reals, ints, points, consts, exact=False)
+        _, _, low, high, slot, _ = (ints[i] for i in range(6))
+        if m:
+            observed = _observe(p, low, high, t_eval, observed, made, consts)
+        if events:
+            times, states = cond(
+                ints[0] >= 0, lambda times, states: (_put(times, slot, made.now), _put(states, slot, made.y1)),
+                lambda *both: both, times, states,
+            )  # fmt: skip
+        return *made.after, made.now, observed, times, states
 
-    y1, _, end, observed, times, states, *_ = along_trails(step, first, [mesh], steps, name="replayed step")
+    y1, *_, end, observed, times, states = along_trails(step, [*first, *found], [mesh], steps, name="replayed step")
     shape = (events, p["max_events"])
     return observed, y1, end, np.reshape(times, shape), np.reshape(states, (*shape, n))
 
 
-def _step(
-    p: Any, carry: Sequence[Any], reals: Any, ints: Any, points: Any, t_eval: Any, consts: Sequence[Any]
-) -> tuple[Any, ...]:
-    """One step of the mesh: carry is y, start of the segment, now, observations, event times and states, and the
-    slope where the step before knew it."""
-    y, start, _, observed, times, states, *known = carry
-    event, segment, low, high, slot, reset = [ints[i] for i in range(6)]
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One step of the mesh, run again: from y at t to y1 at t + h, which is `now`. after: the carry for the next."""
+
+    t: Any
+    h: Any
+    now: Any
+    y: Any
+    y1: Any
+    stages: Any
+    after: tuple[Any, ...]
+
+
+def at_start(p: Any, y0: Any, t0: Any, consts: Sequence[Any]) -> list[Any]:
+    """The carry of `moved`: the state, the start of the segment, and the slope where a step leaves it to the next."""
+    return [y0, t0, *(inline(p["rhs"], [t0, y0, *consts]) if p["fsal"] else [])]
+
+
+def moved(
+    p: Any, carry: Sequence[Any], reals: Any, ints: Any, points: Any, consts: Sequence[Any], exact: bool
+) -> Moved:
+    """A step by its record. points: where segments end. exact: a step that ends at an event is as long as was found;
+    else by Newton steps from there, which carry the derivative of the event's time."""
+    y, start, *known = carry
+    event, segment, reset = ints[0], ints[1], ints[5]
     span = _pick(points, segment) - start
     t, h = start + reals[0] * span, reals[1] * span
+    if p["resets"]:  # in a batch, a lane that is done makes idle steps where it last started
+        t = np.where(reals[1] == 0.0, start, t)
     slope = known[0] if known else inline(p["rhs"], [t, y, *consts])[0]
-    if p["events"]:
+    if p["events"] and not exact:
         h = cond(event >= 0, lambda h: _event_length(p, event, t, h, y, slope, consts), lambda h: h, h)
     y1, stages = stepped(p, t, h, y, consts, slope)
-    if t_eval.shape[0]:
-        observed = _observe(p, low, high, t_eval, observed, t, h, y, y1, stages, consts)
-    arrives = np.logical_and(event < 0, reals[0] + reals[1] == 1.0)
-    now = np.where(arrives, start + span, t + h)
-    if p["events"]:
-        times, states = cond(
-            event >= 0,
-            lambda times, states: (_put(times, slot, now), _put(states, slot, y1)), lambda *both: both, times, states,
-        )  # fmt: skip
+    now = np.where(np.logical_and(event < 0, reals[0] + reals[1] == 1.0), start + span, t + h)
+    after = y1
     for i, graph in enumerate(p["resets"]):
-        y1 = cond(reset == i, lambda y1, g=graph: inline(g, [now, y1, *consts])[0], lambda y1: y1, y1)
-    moved = np.logical_or(event >= 0, reset >= 0)
-    start = np.where(moved, now, start)
+        after = cond(reset == i, lambda y1, g=graph: inline(g, [now, y1, *consts])[0], lambda y1: y1, after)
+    left = np.logical_or(event >= 0, reset >= 0)
     if known and p["resets"]:
-        known = [cond(moved, lambda slope: inline(p["rhs"], [now, y1, *consts])[0], lambda slope: slope, stages[-1])]
+        known = [cond(left, lambda slope: inline(p["rhs"], [now, after, *consts])[0], lambda slope: slope, stages[-1])]
     elif known:
         known = [stages[-1]]
-    return y1, start, now, observed, times, states, *known
+    return Moved(t, h, now, y, y1, stages, (after, np.where(left, now, start), *known))
 
 
 def stepped(p: Any, t: Any, h: Any, y: Any, consts: Sequence[Any], slope: Any = None) -> tuple[Any, Any]:
@@ -198,17 +221,16 @@ def _event_length(p: Any, event: Any, t: Any, h: Any, y: Any, slope: Any, consts
     return h
 
 
-def _observe(
-    p: Any, low: Any, high: Any, t_eval: Any, observed: Any, t: Any, h: Any, y: Any, y1: Any, stages: Any,
-    consts: Sequence[Any],
-) -> Any:  # fmt: skip
+def _observe(p: Any, low: Any, high: Any, t_eval: Any, observed: Any, made: Moved, consts: Sequence[Any]) -> Any:
     """The observations from low to high, by the interpolant."""
+    t, h = made.t, made.h
 
     def body(carry: Any) -> Any:
         i, observed = carry
         moves = h != 0
         theta = np.where(moves, (_pick(t_eval, i) - t) / np.where(moves, h, 1.0), 0.0)
-        return i + 1, _put(observed, i, inline(p["dense"], [t, h, y, y1, stages, theta, *consts])[0])
+        state = inline(p["dense"], [t, h, made.y, made.y1, made.stages, theta, *consts])[0]
+        return i + 1, _put(observed, i, state)
 
     return while_loop(lambda carry: carry[0] < high, body, (low, observed))[1]
 
