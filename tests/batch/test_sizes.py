@@ -70,3 +70,14 @@ def test_a_data_file_of_an_item_that_changes_makes_another_job(job):
     (job.parent / "x.json").write_text("[1.0, 2.0, 3.0]")
     with pytest.raises(ConfigError, match="the directory holds another job"):
         verbs.run(job)
+
+
+def test_an_item_whose_size_a_graph_cannot_have_fails_with_the_reason_and_no_other_does(job):
+    sizes = {"x": ("n",), "w": ("n",)}
+    graph = ad.trace(lambda x, w: np.sum(w) * np.sum(x[4:] ** 2), np.ones(7), np.ones(7), dims=sizes)
+    graph.save(job.parent / "model.adg")
+    write(job, [{"x": [n] * n, "w": [1] * n} for n in (6, 2, 7)])
+    summary = verbs.run(job)
+    assert (summary.counts["done"], [failure.item for failure in summary.failures]) == (2, [1])
+    assert (summary.failures[0].kind, summary.failures[0].inputs["x"]) == ("GraphError", [2.0, 2.0])
+    assert summary.failures[0].message.startswith("float64[n-4] has no size at n = 2\n")
