@@ -20,7 +20,7 @@ from adcore.colour import distance_two
 from adcore.errors import MissingExtraError
 from adcore.graph import Graph, Value
 from adcore.pattern import matrices, pattern_of
-from adcore.trace import array_type, current, op_call
+from adcore.trace import array_type, current, is_fitting, op_call
 from adcore.tracing import trace_graph
 from adcore.transform.jvp import jvp
 from adcore.transform.splice import call_graph
@@ -176,7 +176,8 @@ def systems_of(graph: Graph, wrt: int, mass: Any = None) -> Systems:
 
     mass: M, (n, n); None for the unit matrix.
 
-    A band needs SciPy, here and where it runs; without it, or for few unknowns, a full matrix.
+    A band needs SciPy, here and where it runs; without it, for few unknowns, or for a number of them that is not
+    known yet, a full matrix.
     """
     y = array_type(graph.outputs[0])
     n, m = y.shape[0], mass
@@ -184,7 +185,7 @@ def systems_of(graph: Graph, wrt: int, mass: Any = None) -> Systems:
     if m is not None and not np.any(m - np.diag(np.diag(m))):
         m = np.diag(m)
     full = Full(m, mass)
-    if n <= SMALLEST:
+    if n <= SMALLEST or is_fitting():
         return full
     try:
         return Band.of(pattern_of(graph, wrt, 0), m, mass) or full

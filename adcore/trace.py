@@ -6,9 +6,10 @@ be opened inside another: what it uses of the outer one becomes a captured input
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar, Token
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from adcore.tracer import Tracer
 
 _current: ContextVar[Trace | None] = ContextVar("adcore_trace", default=None)
+_fitting: ContextVar[bool] = ContextVar("adcore_fitting", default=False)
 
 WEAK = (bool, int, float, complex)
 """Python's own numbers: they take the dtype of what they meet (NEP 50)."""
@@ -258,6 +260,21 @@ def _same_bytes(a: Array, b: Array) -> bool:
 def current() -> Trace | None:
     """The trace that is being built in this context, if any."""
     return _current.get()
+
+
+@contextlib.contextmanager
+def fitting() -> Iterator[None]:
+    """Inside the block graphs are made at one of several sizes: what depends on sizes must be affine in them."""
+    token = _fitting.set(True)
+    try:
+        yield
+    finally:
+        _fitting.reset(token)
+
+
+def is_fitting() -> bool:
+    """True inside `fitting`."""
+    return _fitting.get()
 
 
 def common_dtype(args: Sequence[Any]) -> np.dtype[Any] | None:

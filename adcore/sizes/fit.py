@@ -20,6 +20,7 @@ from adcore.params import Kind
 from adcore.registry import find_op
 from adcore.sizes.at import at
 from adcore.sizes.constants import computed, same
+from adcore.trace import fitting
 from adcore.types import AnyType, Dim, Trail, Type
 
 Point = Mapping[str, int]
@@ -48,7 +49,9 @@ def fit(make: Callable[[Point], Graph], first: Point) -> Graph:
     Raises: TraceError naming the integer, the node and the line that are not affine in the sizes.
     """
     tried = points(first)
-    return _Fit(tried).graph([make(point) for point in tried])
+    with fitting():
+        graphs = [make(point) for point in tried]
+    return _Fit(tried).graph(graphs)
 
 
 def lifted(transform: Callable[[Graph], Graph], graph: Graph) -> Graph:

@@ -136,3 +136,19 @@ def test_a_singular_mass_matrix_of_many_states_is_taken_as_a_band():
     ode = lambda k: ad.solve_ivp(joined, (0.0, 1.0), y0, "DOP853", args=(k,), rtol=1e-10, atol=1e-12).y[3, -1]
     np.testing.assert_allclose(dae(1.5), ode(1.5), rtol=1e-7)
     np.testing.assert_allclose(ad.grad(dae)(1.5), ad.grad(ode)(1.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["ESDIRK4", "Radau"])
+def test_a_file_for_any_number_of_states_has_full_matrices(method):
+    """A band is numbers about one size; at another size they would be wrong."""
+
+    def heat(y0, k):
+        def rise(t, y):
+            wider = np.concatenate([y[:1], y, y[-1:]])
+            return k * (wider[2:] - 2.0 * y + wider[:-2])
+
+        return ad.solve_ivp(rise, (0.0, 0.1), y0, method, rtol=1e-6).y[:, -1]
+
+    graph = ad.trace(heat, np.zeros(31), 0.7, dims={"y0": ("n",)})
+    y0 = np.linspace(0.0, 1.0, 43)
+    np.testing.assert_allclose(graph.at(n=43)(y0, 0.7), heat(y0, 0.7), rtol=1e-6)
