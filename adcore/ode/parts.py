@@ -55,10 +55,12 @@ class Parts:
         whole = aligned(rhs, own, of_rhs, wanted)
         resets_all = tuple(aligned(g, own, c, wanted) for g, c in reset_graphs)
         events = tuple(_with_rate(aligned(g, own, c, wanted)) for g, c in event_graphs)
-        step, dense = _step_graphs(find_stepper(p.method), whole, self.mass(p))
+        mass = self.mass(p)
+        step, dense = _step_graphs(find_stepper(p.method), whole, mass)
         inputs = 5 + len(self.consts) + len(wanted)
         graphs = {"rhs": whole, "step": step, "dense": dense, "events": events, "resets": resets_all}
-        return {**graphs, "batched": (0,) * inputs}, wanted
+        flat = () if mass is None else np.ravel(np.diag(mass) if _is_diagonal(mass) else mass).tolist()
+        return {**graphs, "mass": tuple(flat), "batched": (0,) * inputs}, wanted
 
     def mass(self, p: Problem) -> Any:
         """The mass matrix, with a one for the running cost; None where there is none."""
@@ -73,7 +75,9 @@ class Parts:
                 "solve_ivp finds no events of a problem with a mass matrix", f"at {caller()}",
                 "solve M y' = fun for y' where M is regular; use jumps where the times are known",
             )  # fmt: skip
-        matrix = np.asarray(p.mass, self.state.dtype)
+        if np.iscomplexobj(p.mass):
+            raise InputError("the mass matrix is complex", f"at {caller()}", "divide the equations until it is real")
+        matrix = np.asarray(p.mass, self.real)
         matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
         if matrix.shape != (self.n, self.n):
             raise InputError(f"the mass matrix has shape {matrix.shape}, for {self.n} states", f"at {caller()}")
@@ -193,6 +197,10 @@ def _with_rate(event: Graph) -> Graph:
 
     t, y, *consts = (v.type for v in event.inputs)
     return _flat(both, [t, y, y, *consts], event.name)
+
+
+def _is_diagonal(matrix: Any) -> bool:
+    return not np.any(matrix - np.diag(np.diag(matrix)))
 
 
 def _name(f: Any) -> str:

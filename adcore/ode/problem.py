@@ -15,9 +15,6 @@ from adcore.trace import Trace, caller, current
 from adcore.tracing import is_leaf
 from adcore.tree import flatten
 
-MASSES = " with a mass matrix"
-"""Follows the name of the stepper in the param `method` of the op, where there is one."""
-
 
 @dataclass(frozen=True, slots=True)
 class OdeResult:
@@ -129,7 +126,7 @@ class Problem:
         terminal = [int(getattr(e, "terminal", 0) or 0) for e in self.events]
         directions = [int(np.sign(getattr(e, "direction", 0) or 0)) for e in self.events]
         return {
-            "method": self.method + (MASSES if self.mass is not None else ""), "order": stepper.error_order,
+            "method": self.method, "order": stepper.error_order,
             "fsal": stepper.fsal, "rtol": float(self.rtol), "atol": atol,
             "tested": n - self.quadratures,
             "fixed": int(self.steps or 0), "first_step": float(self.first_step or 0.0),

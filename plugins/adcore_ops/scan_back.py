@@ -200,7 +200,7 @@ def backward(step: Graph, parts: Parts, active: Sequence[bool], length: Any, rev
     cut = split(joint, step)
     position = {v: i for i, v in enumerate(step.inputs)}
     # residuals that the backward loop can read elsewhere: scanned arrays, read trails, constants of the loop
-    reread = {v: position[v] for v in cut.residuals if position.get(v, 0) >= parts.carries}
+    reread = {v: position[v] for v in cut.residuals if position.get(v, -1) >= parts.carries}
     records = [v for v in cut.residuals if v not in reread]
     taped = step_graph(step.constants, cut.forward, step.inputs, (*step.outputs, *records), step.name)
     bars = dict(zip(of, joint.inputs[len(step.inputs) :], strict=True))

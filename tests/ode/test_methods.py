@@ -178,7 +178,7 @@ def with_mass(y0):
     [
         (with_event, "events", ["backsolve"]),
         (with_jump, "jumps", ["backsolve"]),
-        (with_mass, "a mass matrix", ["interpolating", "gauss", "backsolve"]),
+        (with_mass, "a mass matrix", ["backsolve"]),
     ],
 )
 def test_adjoint_odes_refuse_what_they_do_not_take(f, has, methods):

@@ -6,6 +6,7 @@ locate      where on a step an event lies; the first step size
 op          the op
 replay      the realised mesh run again as a loop of the graph: the discrete derivative
 adjoint, backsolve      the adjoint ODE, integrated backwards
+crossing, algebraic     what it does at events and jumps, and with a mass matrix
 methods     how the op may be differentiated, by name
 """
 

@@ -2,7 +2,8 @@
 
     lambda' = -J^T lambda,    at every observation lambda jumps by dL/dy_j              J = df/dy, P = df/dp
     dL/dy0 = lambda(t0),  dL/dp = integral of P^T lambda,  dL/dt0 = -lambda(t0+) f(t0, y0)
-    dL/dt1 = dL/dy1 f(t1, y1),  dL/dt_j = dL/dy_j f(t_j, y_j);  at events and jumps: `adcore_ops.ode.crossing`
+    dL/dt1 = dL/dy1 f(t1, y1),  dL/dt_j = dL/dy_j f(t_j, y_j)
+at events and jumps: `adcore_ops.ode.crossing`;   with a mass matrix: `adcore_ops.ode.algebraic`
 
 The mesh is run once more and leaves its states and stages as a trail; on the way back each of its steps is
 an integration of its own, over theta from 1 to 0, with y from the interpolant of the step. So lambda has its
@@ -25,17 +26,13 @@ import numpy as np
 from adcore.extend import (
     Graph,
     Problem,
-    Type,
-    Value,
-    call_graph,
-    current,
+    cond,
     jvp,
     registry,
-    trace_graph,
     vjp,
-    vmap,
     while_loop,
 )
+from adcore_ops.ode.algebraic import Mass, batched
 from adcore_ops.ode.crossing import crossed
 from adcore_ops.ode.replay import MESH, STEPS, Moved, along_trails, at_start, inline, moved, stepped
 from adcore_ops.step import step_graph
@@ -100,6 +97,7 @@ class Backwards:
     rtol: float
     atol: float
     stepper: str
+    mass: Mass | None
 
     @classmethod
     def of(cls, p: Any, wrt: tuple[int, ...], consts: Sequence[Any], settings: Settings) -> Backwards:
@@ -108,7 +106,9 @@ class Backwards:
         known = registry().steppers
         own = settings.stepper or p["method"]
         adaptive = getattr(known.get(own), "implicit", True) or bool(getattr(known.get(own), "errors", True))
-        return cls(p, wrt, consts, settings, rtol, settings.atol or 1e-3 * rtol, own if adaptive else "RK45")
+        mass = Mass.of(p["mass"], p["rhs"].inputs[1].type.shape[0])
+        atol = settings.atol or 1e-3 * rtol
+        return cls(p, wrt, consts, settings, rtol, atol, own if adaptive else "RK45", mass)
 
     @property
     def implicit(self) -> bool:
@@ -134,9 +134,14 @@ class Backwards:
 
     def problem(self, f: Callable[..., Any], quadratures: int = 0, atol: Any = None) -> Problem:
         """The integration backwards of f, whose first step is all that there is."""
+        mass = None
+        if self.mass is not None:
+            n = len(self.mass.m)
+            mass = np.eye(n + quadratures)
+            mass[:n, :n] = self.mass.m.T
         return Problem(
             f, self.stepper, [], [], None, self.rtol, self.atol if atol is None else atol, 1.0, np.inf,
-            self.settings.max_steps, None, 1, "I", None, False, quadratures,
+            self.settings.max_steps, None, 1, "I", mass, False, quadratures,
         )  # fmt: skip
 
 
@@ -157,10 +162,14 @@ class Solved:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Cotangents of what the op made: observations, state and time at the end, times and states of events."""
+    """Cotangents of what the op made: observations, state and time at the end, times and states of events.
+
+    lam: lambda at the end, which is that of the state there but where there are constraints.
+    """
 
     observed: Any
     end: Any
+    lam: Any
     t_end: Any
     times: Any
     states: Any
@@ -208,7 +217,7 @@ def along_mesh(piece: Piece, back: Backwards, solved: Solved, bars: Bars) -> Bac
         made = moved(p, carry, reals, ints, points, consts, exact=True)
         ended = np.logical_or(ended, np.logical_and(ints[0] >= 0, ints[5] < 0))
         if back.implicit:
-            slope = np.where(made.h == 0, slope, _end_slope(p, made, consts))
+            slope = cond(made.h != 0, lambda slope: _end_slope(p, made, consts), lambda slope: slope, slope)
         return *made.after, ended, slope, made.t, made.h, made.now, made.y, made.y1, made.stages
 
     *_, ended, slope, path = along_trails(
@@ -220,18 +229,17 @@ def along_mesh(piece: Piece, back: Backwards, solved: Solved, bars: Bars) -> Bac
         (lam, *mus), (of_jumps, *rest), (_, ints, t, h, now, y, y1, stages) = args[: 1 + k], args[1 + k : -8], args[-8:]
         told = Told(*rest)
         step = Step(t, h, early(p["dense"], [t, h, y, y1, stages, t, *consts], 5))
+        over = partial(_unless_empty, partial(piece, back, step), step.h)
         if p["resets"]:
             lam, mus, of_jumps = crossed(p, consts, back.wrt, bars, ints, now, y1, lam, mus, of_jumps)
         if not t_eval.shape[0]:
-            lam, mus, told = piece(back, step, np.ones_like(t), np.zeros_like(t), lam, mus, told)
+            lam, mus, told = over(np.ones_like(t), np.zeros_like(t), lam, mus, told)
         else:
-            lam, mus, told = _over_observations(
-                partial(piece, back), step, ints[2], ints[3], t_eval, bars.observed, lam, mus, told
-            )
+            lam, mus, told = _over_observations(over, step, ints[2], ints[3], t_eval, bars.observed, lam, mus, told)
         return lam, *mus, of_jumps, *told.leaves
 
     zeros = [np.zeros_like(consts[i], dtype=solved.y0.dtype) for i in back.wrt]
-    start = [bars.end, *zeros, np.zeros_like(solved.jumps), *told.leaves]
+    start = [bars.lam, *zeros, np.zeros_like(solved.jumps), *told.leaves]
     lam, *rest = along_trails(backward, start, [solved.mesh, path], solved.steps, reverse=True, name="adjoint")
     moving = np.where(ended, 0.0, np.sum(bars.end * slope).real + bars.t_end)
     return Back(lam, rest[:k], Told(*rest[k + 1 :]), rest[k], moving)
@@ -244,8 +252,23 @@ def _end_slope(p: Any, made: Moved, consts: Sequence[Any]) -> Any:
     return stretched[len(p["step"].outputs)]
 
 
+def _unless_empty(
+    piece: Callable[..., Any], h: Any, hi: Any, lo: Any, lam: Any, mus: Sequence[Any], told: Told
+) -> tuple[Any, list[Any], Told]:
+    """A piece of a step, unless it has no length: there nothing is to be done, and M alone may be singular."""
+    n = len(mus)
+
+    def goes(lam: Any, *rest: Any) -> tuple[Any, ...]:
+        lam, mus, told = piece(hi, lo, lam, rest[:n], Told(*rest[n:]))
+        return lam, *mus, *told.leaves
+
+    moves = np.logical_and(hi != lo, h != 0)
+    lam, *rest = cond(moves, goes, lambda *same: same, lam, *mus, *told.leaves)
+    return lam, rest[:n], Told(*rest[n:])
+
+
 def _over_observations(
-    piece: Callable[..., Any],
+    over: Callable[..., Any],
     step: Step,
     low: Any,
     high: Any,
@@ -264,7 +287,7 @@ def _over_observations(
         moves = step.h != 0
         theta = (t_eval[at] - step.t) / np.where(moves, step.h, 1.0)
         lo = np.where(np.logical_and(seen, moves), np.minimum(np.maximum(theta, 0.0), hi), 0.0)
-        lam, mus, told = piece(step, hi, lo, lam, rest[:n], Told(*rest[n:]))
+        lam, mus, told = over(hi, lo, lam, rest[:n], Told(*rest[n:]))
         return k - 1, lo, np.where(seen, lam + jumps[at], lam), *mus, *told.leaves
 
     first = (high - 1, np.ones_like(step.t), lam, *mus, *told.leaves)
@@ -347,14 +370,5 @@ def gauss(back: Backwards, step: Step, hi: Any, lo: Any, lam: Any, mus: Sequence
 
 def _rates(back: Backwards, step: Step, thetas: Any, lams: Any) -> list[Any]:
     """P^T lambda at all nodes, in one batched pass."""
-    trace = current()
-    assert trace is not None
     pulled = back.pulled(back.inputs)
-
-    def rate(theta: Any, lam: Any) -> tuple[Any, ...]:
-        return tuple(pulled(step.t + theta * step.h, step.dense(theta), lam))
-
-    one = [trace.wrap(Value(Type(x.dtype, x.shape[1:]))) for x in (thetas, lams)]
-    graph, captured = trace_graph(rate, one, name="rate")
-    flags = [True, True, *(False for _ in captured)]
-    return list(call_graph(trace, vmap(graph, flags, thetas.shape[0]), [thetas, lams, *map(trace.wrap, captured)]))
+    return batched(lambda theta, lam: pulled(step.t + theta * step.h, step.dense(theta), lam), [thetas, lams])

@@ -37,6 +37,7 @@ from adcore.extend import (
     vmap,
 )
 from adcore_ops.ode.adjoint import Backwards, Bars, Settings, Solved, Told, along_mesh, gauss, interpolating
+from adcore_ops.ode.algebraic import through_constraints
 from adcore_ops.ode.backsolve import UNRELATED, backsolve
 from adcore_ops.ode.lanes import lane_axes
 from adcore_ops.ode.replay import (
@@ -141,22 +142,29 @@ def continuous(settings: Settings, integrate: Callable[..., Any]) -> Rule:
             solved = Solved(y0, t0, t1, t_eval, jumps, steps, mesh, y_eval, y1)
             size = _largest(g_eval, g_end, g_t1, g_times, g_states)
             bars = Bars(
-                np.where(at_start, 0.0, g_eval / size), g_end / size, g_t1 / size, np.ravel(g_times / size),
-                np.reshape(g_states / size, (-1, y0.shape[0])),
+                np.where(at_start, 0.0, g_eval / size), g_end / size, g_end / size, g_t1 / size,
+                np.ravel(g_times / size), np.reshape(g_states / size, (-1, y0.shape[0])),
             )  # fmt: skip
+            more: Sequence[Any] = [0.0 for _ in of_consts]
+            if back.mass is None:
+                of_times = _at_observations(back, t_eval, y_eval, g_eval)
+            else:
+                bars, of_times, more = through_constraints(back, solved, bars)
+                of_times = of_times * size
             found = integrate(back, solved, bars)
             # where no check can be stated, in a loop, it is at least NaN
             size = np.where(found.told.status == 0, size, np.nan)
             by_input: dict[int, Any] = {
-                0: found.lam * size + np.sum(np.where(at_start, g_eval, 0.0), axis=0),
+                0: (found.lam if back.mass is None else back.mass.m.T @ found.lam) * size
+                + np.sum(np.where(at_start, g_eval, 0.0), axis=0),
                 1: -np.sum(found.lam * size * back.field(t0, y0)).real,
                 2: found.moving * size,
-                3: _at_observations(back, t_eval, y_eval, g_eval),
+                3: of_times,
                 4: found.jumps * size,
             }
-            for i, mu in zip(of_consts, found.mus, strict=True):
-                real = consts[i].dtype.kind != "c"
-                by_input[INPUTS + i] = (mu.real if real else mu).astype(consts[i].dtype) * size
+            for i, mu, own in zip(of_consts, found.mus, more, strict=True):
+                total, real = mu + own, consts[i].dtype.kind != "c"
+                by_input[INPUTS + i] = (total.real if real else total).astype(consts[i].dtype) * size
             return by_input, found.told
 
         return one
@@ -167,10 +175,12 @@ def continuous(settings: Settings, integrate: Callable[..., Any]) -> Rule:
 def _too_much(node: Node, name: str) -> str:
     """What of the problem this adjoint ODE does not take, in words; "" if there is nothing."""
     p = node.params
+    resets, backwards = len(p["resets"]) > len(p["events"]), name == "backsolve"
     kinds = {
-        "events": name == "backsolve" and len(p["events"]) > 0,
-        "jumps": name == "backsolve" and len(p["resets"]) > len(p["events"]),
-        "a mass matrix": " " in p["method"],
+        "events": backwards and len(p["events"]) > 0,
+        "jumps": backwards and resets,
+        "a mass matrix": backwards and p["mass"],
+        "a mass matrix and jumps": not backwards and p["mass"] and resets,
     }
     return " and ".join(kind for kind, has in kinds.items() if has)
 

@@ -26,12 +26,14 @@ FLOATS = many(FLOAT)
 INT64 = np.dtype(np.int64)
 
 PARAMS = {
-    "rhs": GRAPH, "step": GRAPH, "dense": GRAPH, "events": GRAPHS, "resets": GRAPHS,
+    "rhs": GRAPH, "step": GRAPH, "dense": GRAPH, "events": GRAPHS, "resets": GRAPHS, "mass": FLOATS,
     "method": STR, "order": INT, "fsal": BOOL, "rtol": FLOAT, "atol": FLOATS, "tested": SIZE, "fixed": SIZE,
     "hit": BOOL, "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS,
     "terminal": INTS, "max_events": INT, "lanes": INTS, "batched": INTS,
 }  # fmt: skip
 INPUTS = ("y0", "t0", "t1", "t_eval", "jumps")
+
+# mass: nothing, the diagonal of M, or all of it row by row; M is in the graph of the step too
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,8 +204,16 @@ def moved(
 def stepped(p: Any, t: Any, h: Any, y: Any, consts: Sequence[Any], slope: Any = None) -> tuple[Any, Any]:
     """(y1, stages) of a step; slope: f(t, y), where it is known."""
     slope = inline(p["rhs"], [t, y, *consts])[0] if slope is None else slope
-    y1, *_, stages, _ = inline(p["step"], [t, h, y, slope, *consts])
-    return y1, stages
+
+    def step(t: Any, h: Any, y: Any, slope: Any) -> tuple[Any, Any]:
+        y1, *_, stages, _ = inline(p["step"], [t, h, y, slope, *consts])
+        return y1, stages
+
+    if not p["mass"]:
+        return step(t, h, y, slope)
+    shape = p["step"].outputs[-2].type.shape
+    stay = lambda t, h, y, slope: (y, np.broadcast_to(y, shape))  # of no length, where M alone may be singular
+    return cond(h != 0, step, stay, t, h, y, slope)  # type: ignore[no-any-return]
 
 
 def _event_length(p: Any, event: Any, t: Any, h: Any, y: Any, slope: Any, consts: Sequence[Any]) -> Any:
