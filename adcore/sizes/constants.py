@@ -131,23 +131,34 @@ def _filled(a: Array) -> Make | None:
 
 
 def _diagonals(a: Array) -> Make | None:
-    """The same along each diagonal of the last two axes, and far from the middle one number on either side.
+    """The same along each diagonal of the last two axes but at its ends; far from the middle one number on either side.
 
-    np.eye, np.tri, a difference matrix.
+    np.eye, np.tri, a difference matrix, one with boundaries.
     """
-    if a.ndim < 2 or min(a.shape[-2:]) <= BAND:
+    if a.ndim < 2 or min(a.shape[-2:]) <= 4 * BAND:
         return None
-    params = {"shape": a.shape, "start": 0, "steps": (0,) * (a.ndim - 2) + (1, -1), "dtype": np.dtype(np.int64)}
-    m = a[(0,) * (a.ndim - 2)]
+    plain = (0,) * (a.ndim - 2)
+    whole = {"shape": a.shape, "dtype": np.dtype(np.int64)}
+    m = a[plain]
+    rows, columns = m.shape
+    middle = min(m.shape) // 2
     below, above = m[-1, 0], m[0, -1]
+    band = {k: m[middle + max(k, 0), middle - min(k, 0)] for k in range(-BAND, BAND + 1)}
 
     def make(integers: Integers) -> Any:
-        below_by = integers(**params)
+        below_by = integers(start=0, steps=(*plain, 1, -1), **whole)
         y = np.where(below_by > 0, below, above)
-        for k in range(-BAND, BAND + 1):
-            value = m[k, 0] if k >= 0 else m[0, -k]
+        for k, value in band.items():
             if value.tobytes() != (below if k > 0 else above).tobytes():
                 y = np.where(below_by == k, value, y)
+        for last in (False, True):  # the first corner, and the last one, counted from its end
+            for i, j in np.ndindex(BAND, BAND):
+                value = m[-1 - i, -1 - j] if last else m[i, j]
+                k = rows - columns + j - i if last else i - j
+                if value.tobytes() != band.get(k, below if k > 0 else above).tobytes():
+                    i_at = integers(start=rows - 1 if last else 0, steps=(*plain, -1 if last else 1, 0), **whole)
+                    j_at = integers(start=columns - 1 if last else 0, steps=(*plain, 0, -1 if last else 1), **whole)
+                    y = np.where((i_at == i) & (j_at == j), value, y)
         return y
 
     return make

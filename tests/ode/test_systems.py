@@ -152,3 +152,6 @@ def test_a_file_for_any_number_of_states_has_full_matrices(method):
     graph = ad.trace(heat, np.zeros(31), 0.7, dims={"y0": ("n",)})
     y0 = np.linspace(0.0, 1.0, 43)
     np.testing.assert_allclose(graph.at(n=43)(y0, 0.7), heat(y0, 0.7), rtol=1e-6)
+    _, pull = ad.vjp(heat, y0, 0.7)
+    found = ad.differentiate(graph, "vjp").at(n=43)(y0, 0.7, np.ones(43))
+    np.testing.assert_allclose(found[1][0], pull(np.ones(43))[0], rtol=1e-6)

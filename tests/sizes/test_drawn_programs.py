@@ -11,6 +11,14 @@ from hypothesis import strategies as st
 
 import adcore as ad
 
+
+def ends(m: Any) -> Any:
+    """The matrix with numbers of their own in its corners, as boundaries make them."""
+    m[0, :2] = 0.5, 0.25
+    m[-2:, -1] = 0.75, -3.0
+    return m
+
+
 STEPS: tuple[Callable[[Any], Any], ...] = (
     np.sin,
     lambda x: x[::-1],
@@ -27,6 +35,7 @@ STEPS: tuple[Callable[[Any], Any], ...] = (
     lambda x: (np.eye(len(x)) + 0.5) @ x,
     lambda x: np.tri(len(x)) @ x,
     lambda x: (np.eye(len(x), k=1) - 2.0 * np.eye(len(x)) + np.eye(len(x), k=-1)) @ x,
+    lambda x: ends(np.eye(len(x), k=1) - np.eye(len(x))) @ x,
     lambda x: np.repeat(x, 2),
     lambda x: np.reshape(np.stack([x, 2.0 * x], axis=1), -1),
     lambda x: np.where(x > 0, x, 0.1 * x),
