@@ -12,7 +12,7 @@ import numpy as np
 
 from adcore.extend import FLOAT, STR, Executor, Outcome, Rule, hookimpl, op, run_chunk
 
-WORK, RAISE, KILL, HANG, FLAKY, EAT, EXIT = range(7)
+WORK, RAISE, KILL, HANG, FLAKY, EAT, EXIT, COUNT = range(8)
 
 
 @op(
@@ -35,6 +35,9 @@ def act(what, x, *, seconds, folder):
         os._exit(7)
     if what == EAT:
         np.ones(1 << 27).sum()
+    if what == COUNT:
+        with open(Path(folder, "counted"), "ab") as file:
+            file.write(b"x")
     if what == FLAKY:
         mark = Path(folder, f"flaky-{x[0]:g}")
         tries = len(mark.read_text()) if mark.exists() else 0
