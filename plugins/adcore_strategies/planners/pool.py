@@ -82,9 +82,12 @@ class Pool:
         self._leanest: Entry | None = None
         self.proven = False  # that no sequence is leaner than the leanest; found out by `lean`
 
-    def front(self, budget: int) -> list[Entry]:
-        """Sequences within the budget, without the base, by falling cost and rising peak; empty if none is known."""
-        known = (*self.always, *self._tabled(budget), *self._at(budget))
+    def front(self, budget: int, lean: bool = False) -> list[Entry]:
+        """Sequences within the budget, without the base, by falling cost and rising peak; empty if none is known.
+
+        lean: also such as leave much of the budget to others.
+        """
+        known = (*self.always, *self._tabled(budget), *self._at(budget), *(self._below(budget) if lean else ()))
         found = _front(e for e in known if e.peak <= budget)
         if not found and self.floor <= budget:
             found = [e for e in (self.lean(),) if e.peak <= budget]
@@ -143,6 +146,16 @@ class Pool:
                     self._points[point] = self._visit(point, best)
                 best = self._points[point] or best
                 found += [] if best is None else [best]
+        return found
+
+    def _below(self, budget: int) -> list[Entry]:
+        """What the first points of every other block below the budget have given."""
+        found = []
+        for point in range(0, bisect_right(self.grid, budget), 2 * self.pace.block):
+            if point not in self._points:
+                self._points[point] = self._visit(point, None)
+            entry = self._points[point]
+            found += [] if entry is None else [entry]
         return found
 
     def _visit(self, point: int, best: Entry | None) -> Entry | None:

@@ -41,6 +41,7 @@ __all__ = ["Least", "Way", "Ways"]
 
 _TRIED = 8  # sequences that are lowered at most
 _RUNGS = 8  # ways of a sub-graph that leads loops itself
+_GROWTH, _BLOCK = 1.02, 4  # from point to point of the grid of budgets; points of a block
 _HEAVY = 0.02  # a sub-graph is planned too if it takes this part of the plain plan, or leads a loop
 
 
@@ -89,6 +90,7 @@ class Ways:
     ) -> None:
         self.graph, self.sequencer, self.effort, self.disk, self.inside = graph, sequencer, effort, disk, inside
         self.sheet = Sheet(graph, inside)
+        self._known: dict[int, Way | None] = {}  # by points of the grid
 
     @cached_property
     def plain(self) -> Way:
@@ -101,9 +103,30 @@ class Ways:
         return any(pair.loop.length is None for pair in self.sheet.pairs)
 
     def within(self, budget: int) -> Way | None:
-        """The way of least work that is found within a number of bytes; None if none is found."""
+        """The way of least work that is found within a number of bytes; None if none is found.
+
+        What each of several loops gets is an estimate, and more bytes might by chance be spent worse. So the best
+        is taken of some points of a grid up to the budget, as in `pool`.
+        """
         if self.plain.nbytes <= budget and not self.unbounded:
             return self.plain
+        if len(self._choices) < 2 and all(choice.pair for choice in self._choices):
+            return self._within(budget)
+        least = self.least.way
+        points = [least.nbytes]
+        while points[-1] <= budget:
+            points.append(int(points[-1] * _GROWTH) + 1)
+        first = (len(points) - 2) // _BLOCK * _BLOCK - _BLOCK
+        ways = [self._at(point) for point in points[max(first, 0) : -1]]
+        found = [way for way in (least, *ways) if way is not None and way.nbytes <= budget]
+        return min(found, key=lambda way: way.work, default=None)
+
+    def _at(self, point: int) -> Way | None:
+        if point not in self._known:
+            self._known[point] = self._within(point)
+        return self._known[point]
+
+    def _within(self, budget: int) -> Way | None:
         target = budget
         for _ in range(_TRIED):
             over = None
@@ -188,7 +211,7 @@ class Ways:
         """Plans for a number of bytes, the most promising first; the layout may make them exceed it."""
         pool = self._pool
         free = target - self.sheet.base - pool.core.base
-        entries = pool.front(free)
+        entries = pool.front(free, lean=bool(self._choices))
         if not self._choices:
             for entry in entries[: -_TRIED - 1 : -1]:
                 yield self._lower(entry, {}, None)
