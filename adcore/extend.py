@@ -58,7 +58,7 @@ from adcore.implicit import Linear, implicit, root
 from adcore.index import fit_value
 from adcore.memory import UNKNOWN, transposed
 from adcore.ode import Problem, solve_ivp
-from adcore.ode.choice import active_inputs, forward_or_discrete
+from adcore.ode.choice import method_of
 from adcore.opdef import op
 from adcore.params import (
     BOOL,
@@ -102,7 +102,7 @@ from adcore.registry import Op, find_op, registered, registry, ufunc_infer
 from adcore.rules import ZERO, Along, Rule, Taped, Window, along, elementwise, linear, multilinear
 from adcore.samples import Sample
 from adcore.snapshots import Key, Snapshots, open_snapshots
-from adcore.stepper import Field, Stepper, Tableau, combine, polynomial
+from adcore.stepper import SAMPLED, Field, Solver, Stepper, Tableau, Walked, combine, polynomial
 from adcore.strategy import Budget, Method, Pick, Request, Strategy, bytes_of, make_methods, make_strategy
 from adcore.systems import Systems
 from adcore.trace import Trace, apply, caller, current, known, op_call

@@ -9,7 +9,7 @@ Source: Hairer, Norsett and Wanner 1993, "Solving Ordinary Differential Equation
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ class Stepper(ABC):
     name: as written in `method=`. order: of the step. error_order: of what the error estimate falls with.
     implicit: it solves equations; observations are then at ends of steps. masses: it takes a mass matrix.
     fsal: its last stage is the slope at the end, with which the next step starts (first same as last).
+    samples: how many states along a step it leaves, if its steps cannot be made again; see `Solver`.
     A stranger's stepper comes through the hook `adcore_register_steppers`.
     """
 
@@ -35,6 +36,7 @@ class Stepper(ABC):
     error_order: int
     implicit: ClassVar[bool] = False
     masses: ClassVar[bool] = False
+    samples: ClassVar[int] = 0
 
     @property
     def fsal(self) -> bool:
@@ -104,6 +106,57 @@ class Tableau(Stepper):
         for row, c in self.more:
             ks.append(f(t + c * h, y + h * combine(row, ks)))
         return y + h * theta * polynomial([combine(p, ks) for p in zip(*self.dense_weights, strict=True)], theta)
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """One step of a `Solver`, to time t and state y. dense(times) -> (n, k), for times of the step. factorizations:
+    since the start."""
+
+    t: float
+    y: Any
+    dense: Callable[[Any], Any]
+    factorizations: int
+
+
+class Solver(Stepper):
+    """A whole solver of another package: it chooses its steps itself, and they cannot be made again.
+
+    Of each step it leaves the states at `SAMPLED`, by its own dense output; the adjoint ODE goes back along the
+    polynomial through these. backwards: the stepper for that, where no other is named.
+    """
+
+    backwards: str
+    samples: ClassVar[int] = 8
+
+    @property
+    def error_order(self) -> int:  # type: ignore[override]
+        """As that of the step: it has an error control of its own."""
+        return self.order
+
+    @abstractmethod
+    def walk(
+        self, f: Field, jacobian: Field, t0: float, y0: Any, t1: float, rtol: float, atol: Any, first_step: float,
+        max_step: float,
+    ) -> Iterator[Walked]:  # fmt: skip
+        """Its steps to t1, or as far as it comes. f(t, y) -> (n,) and jacobian(t, y) -> (n, n) take and give arrays.
+        first_step: 0 where it is to choose."""
+
+    def step(
+        self, f: Field, t: Any, h: Any, y: Any, slope: Any, systems: Systems | None = None
+    ) -> tuple[Any, tuple[Any, ...], Any, Any]:
+        """There is none."""
+        raise TypeError(f"{self.name} steps by itself")
+
+    def dense(self, f: Field, t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any) -> Any:
+        """The polynomial of degree `samples` - 1 through the samples, which are the stages, in 2 theta - 1."""
+        weights = np.linalg.inv(np.vander(2.0 * SAMPLED - 1.0, increasing=True)).astype(stages.dtype)
+        coefficients = weights @ stages
+        return polynomial([coefficients[i] for i in range(len(SAMPLED))], 2.0 * theta - 1.0)
+
+
+SAMPLED = 0.5 - 0.5 * np.cos(np.pi * np.arange(Solver.samples) / (Solver.samples - 1))
+"""Fractions of a step: where Chebyshev's polynomial of degree 7 is 1 or -1."""
 
 
 def polynomial(coefficients: Sequence[Any], x: Any) -> Any:

@@ -1,4 +1,5 @@
-"""Which way an initial-value problem is differentiated when nobody says: forward or discrete, by counts."""
+"""Which way an initial-value problem is differentiated when nobody says: forward or discrete, by counts; gauss where
+the steps cannot be made again."""
 
 from __future__ import annotations
 
@@ -29,6 +30,13 @@ def forward_or_discrete(inputs: int) -> tuple[str, str]:
             f"forward for {count}, at most {CROSSOVER}: their tangents go along the mesh, and nothing is kept",
         )
     return "discrete", f"discrete for {count}, more than {CROSSOVER}: the mesh is gone back step by step"
+
+
+def method_of(node: Node, active: Sequence[bool]) -> tuple[str, str]:
+    """The method for a node of `core::solve_ivp` and, in a sentence, why. active: per input."""
+    if node.params["samples"]:
+        return "gauss", f"gauss: {node.params['method']} steps by itself, and its steps cannot be run again"
+    return forward_or_discrete(active_inputs(node, active))
 
 
 def active_inputs(node: Node, active: Sequence[bool]) -> int:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adcore.control.captures import aligned, joined
-from adcore.errors import InputError, MissingExtraError
+from adcore.errors import InputError
 from adcore.graph import Graph, Value
 from adcore.registry import registered, registry
-from adcore.systems import systems_of
-from adcore.trace import Trace, caller, current
+from adcore.systems import Full, systems_of
+from adcore.trace import Trace, array_type, caller, current
 from adcore.tracing import trace_graph
 from adcore.transform.jvp import jvp
 from adcore.transform.simplify import simplify
@@ -148,16 +148,18 @@ def find_stepper(name: str) -> Any:
     stepper = registered("steppers", name)
     if stepper is not None:
         return stepper
-    if name in ("LSODA", "BDF"):
-        raise MissingExtraError(f"the method {name} is not differentiable here", instead="use Radau")
     raise InputError(f"no ODE method is called {name!r}", f"known: {', '.join(sorted(registry().steppers))}")
 
 
 def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
-    """(t, h, y, slope, consts) -> (y1, errors, stages, told), and (t, h, y, y1, stages, theta, consts) -> y(theta)."""
-    t, y = (v.type for v in rhs.inputs[:2])
+    """(t, h, y, slope, consts) -> (y1, errors, stages, told), and (t, h, y, y1, stages, theta, consts) -> y(theta).
+
+    Of a solver that steps by itself the first gives the Jacobian.
+    """
+    t, y = (array_type(v) for v in rhs.inputs[:2])
     consts = [v.type for v in rhs.inputs[2:]]
     systems = systems_of(rhs, 1, mass) if stepper.implicit else None
+    full = Full(None, None)
 
     def field(leaves: Sequence[Any]) -> Callable[[Any, Any], Any]:
         def f(t: Any, y: Any) -> Any:
@@ -171,11 +173,20 @@ def _step_graphs(stepper: Any, rhs: Graph, mass: Any) -> tuple[Graph, Graph]:
         y1, errors, stages, told = stepper.step(field(leaves), t, h, y, slope, systems)
         return (y1, *errors, stages, told)
 
+    def jacobian(t: Any, h: Any, y: Any, slope: Any, *leaves: Any) -> Any:
+        return full.jacobian(lambda Y: field(leaves)(t, Y), y)
+
     def dense(t: Any, h: Any, y: Any, y1: Any, stages: Any, theta: Any, *leaves: Any) -> Any:
         return stepper.dense(field(leaves), t, h, y, y1, stages, theta)
 
-    step_graph = _flat(step, [t, t, y, y, *consts], f"{stepper.name} step")
-    stages = step_graph.outputs[-2].type
+    if stepper.samples:
+        step_graph, stages = (
+            _flat(jacobian, [t, t, y, y, *consts], "Jacobian"),
+            Type(y.dtype, (stepper.samples, *y.shape)),
+        )
+    else:
+        step_graph = _flat(step, [t, t, y, y, *consts], f"{stepper.name} step")
+        stages = step_graph.outputs[-2].type  # type: ignore[assignment]
     return step_graph, _flat(dense, [t, t, y, y, stages, t, *consts], f"{stepper.name} dense")
 
 

@@ -111,6 +111,10 @@ class Problem:
     def settings(self, n: int) -> dict[str, Any]:
         """The params of the op that are numbers."""
         stepper = find_stepper(self.method)
+        has = {"events": self.events, "jumps": self.jumps, "steps=": self.steps, "hit=": self.hit}
+        if stepper.samples and any(has.values()):
+            told = " and ".join(name for name, value in has.items() if value)
+            raise InputError(f"{self.method} steps by itself, without {told}", f"at {caller()}", "use RK45 or Radau")
         controller = self.controller
         if isinstance(controller, str):
             k = stepper.error_order + 1
@@ -126,8 +130,8 @@ class Problem:
         terminal = [int(getattr(e, "terminal", 0) or 0) for e in self.events]
         directions = [int(np.sign(getattr(e, "direction", 0) or 0)) for e in self.events]
         return {
-            "method": self.method, "order": stepper.error_order,
-            "fsal": stepper.fsal, "rtol": float(self.rtol), "atol": atol,
+            "method": self.method, "order": stepper.error_order, "fsal": stepper.fsal, "samples": stepper.samples,
+            "rtol": float(self.rtol), "atol": atol,
             "tested": n - self.quadratures,
             "fixed": int(self.steps or 0), "first_step": float(self.first_step or 0.0),
             "max_step": float(self.max_step), "max_steps": self.max_steps, "controller": controller,

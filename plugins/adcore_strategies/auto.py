@@ -23,14 +23,13 @@ from adcore.extend import (
     Request,
     Strategy,
     Trail,
-    active_inputs,
     affected,
     bodies,
     bytes_in_words,
     default_plan,
-    forward_or_discrete,
     jvp,
     make_strategy,
+    method_of,
     registry,
     simplify,
     total_work,
@@ -121,7 +120,7 @@ class Auto(Strategy):
         if request.kind in ("jvp", "jacobian") or SOLVE in self.methods:
             return ""
         found = solves(graph, affected(graph, [graph.inputs[i] for i in request.wrt]))
-        said = [forward_or_discrete(active_inputs(node, active))[1] for node, active in found]
+        said = [method_of(node, active)[1] for node, active in found]
         return "; ".join(f"initial-value problems {why}" for why in dict.fromkeys(said))
 
     def _mixed(self, graph: Graph, request: Request, reverse: Weighed, room: int | None) -> Mixed | None:

@@ -17,12 +17,11 @@ from adcore.extend import (
     Pick,
     Request,
     Strategy,
-    active_inputs,
     affected,
     bodies,
-    forward_or_discrete,
     jvp,
     make_methods,
+    method_of,
     registry,
     vjp,
 )
@@ -68,7 +67,7 @@ class OdeAdjoint(Strategy):
         found = list(solves(graph, affected(graph, [graph.inputs[i] for i in wrt])))
         if self.options.method != "auto":
             return f"the method {self.options.method} for {len(found)} initial-value problems, as asked for"
-        said = [forward_or_discrete(active_inputs(node, active))[1] for node, active in found]
+        said = [method_of(node, active)[1] for node, active in found]
         return "; ".join(dict.fromkeys(said)) or "there is no initial-value problem that is differentiated"
 
     def _setting(self) -> dict[str, Any]:

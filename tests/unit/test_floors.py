@@ -41,6 +41,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "distributed": ("adcore_executors.dask",),
     "dask": ("adcore_executors.dask",),
     "ortools": ("adcore_strategies.planners",),
+    "sksundae": ("adcore_ops.ode.whole",),
 }
 """Packages that are not everywhere, and the modules that may import them. SciPy and what is optional: lazily."""
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from adcore.extend import (
     Graph,
+    InputError,
     Problem,
     cond,
     jvp,
@@ -104,7 +105,9 @@ class Backwards:
         """With the defaults filled in."""
         rtol = settings.rtol or settings.looser * p["rtol"]
         known = registry().steppers
-        own = settings.stepper or p["method"]
+        own = settings.stepper or getattr(known.get(p["method"]), "backwards", p["method"])
+        if getattr(known.get(own), "samples", 0):
+            raise InputError(f"{own} steps by itself, and is not for the way back", instead="use the stepper Radau")
         adaptive = getattr(known.get(own), "implicit", True) or bool(getattr(known.get(own), "errors", True))
         mass = Mass.of(p["mass"], p["rhs"].inputs[1].type.shape[0])
         atol = settings.atol or 1e-3 * rtol
@@ -208,13 +211,13 @@ def along_mesh(piece: Piece, back: Backwards, solved: Solved, bars: Bars) -> Bac
     """The steps of the mesh run again, then gone back one by one, through observations, events and jumps."""
     p, consts, t_eval, k = back.p, back.consts, solved.t_eval, len(back.wrt)
     points = np.concatenate([solved.jumps, np.reshape(solved.t1, (1,))])
-    first = at_start(p, solved.y0, solved.t0, consts)
+    first, records = at_start(p, solved.y0, solved.t0, consts), 3 if p["samples"] else 2
     ended = np.logical_and(solved.steps < 0, False)
     slope = back.field(solved.t1, solved.y1)
 
     def forward(*args: Any) -> tuple[Any, ...]:
-        *carry, ended, slope, reals, ints = args
-        made = moved(p, carry, reals, ints, points, consts, exact=True)
+        (*carry, ended, slope), (_, ints, *_) = args[:-records], args[-records:]
+        made = moved(p, carry, args[-records:], points, consts, exact=True)
         ended = np.logical_or(ended, np.logical_and(ints[0] >= 0, ints[5] < 0))
         if back.implicit:
             slope = cond(made.h != 0, lambda slope: _end_slope(p, made, consts), lambda slope: slope, slope)
@@ -226,7 +229,8 @@ def along_mesh(piece: Piece, back: Backwards, solved: Solved, bars: Bars) -> Bac
     told = Told.nothing(solved.t1)
 
     def backward(*args: Any) -> tuple[Any, ...]:
-        (lam, *mus), (of_jumps, *rest), (_, ints, t, h, now, y, y1, stages) = args[: 1 + k], args[1 + k : -8], args[-8:]
+        (lam, *mus), (of_jumps, *rest) = args[: 1 + k], args[1 + k : -6 - records]
+        _, ints, *_, t, h, now, y, y1, stages = args[-6 - records :]
         told = Told(*rest)
         step = Step(t, h, early(p["dense"], [t, h, y, y1, stages, t, *consts], 5))
         over = partial(_unless_empty, partial(piece, back, step), step.h)

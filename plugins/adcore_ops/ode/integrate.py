@@ -115,10 +115,7 @@ class Integration:
 
     def run(self) -> None:
         """Integrate to the end, a terminal event, or a failure; `status` says which."""
-        self.direction = 1 if self.points[-1] >= self.t else -1
-        steps = [self.t, *self.points]
-        if not _ordered(steps, self.direction) or not _ordered([self.t, *self.t_eval, self.points[-1]], self.direction):
-            self.status = Status.TIMES_OUT_OF_ORDER
+        if not self.in_order():
             return
         self.h = self.rules.first_step
         if not self.h and not self.rules.fixed:
@@ -131,6 +128,14 @@ class Integration:
         for segment, end in enumerate(self.points):
             if not self.segment(segment, end):
                 return
+
+    def in_order(self) -> bool:
+        """Whether the times go one way, from the start to the end."""
+        self.direction = 1 if self.points[-1] >= self.t else -1
+        times = [self.t, *self.points], [self.t, *self.t_eval, self.points[-1]]
+        if all(_ordered(t, self.direction) for t in times):
+            return True
+        return self.fail(Status.TIMES_OUT_OF_ORDER)
 
     def known_slope(self) -> Any:
         """f(t, y), evaluated unless the last stage of the step before was it, or the step is tried again."""

@@ -27,12 +27,11 @@ from adcore.extend import (
     Taped,
     Trace,
     Value,
-    active_inputs,
     call_graph,
     caller,
     current,
-    forward_or_discrete,
     jvp,
+    method_of,
     report_next,
     vmap,
 )
@@ -47,6 +46,7 @@ from adcore_ops.ode.replay import (
     inline,
     jvp_by_replay,
     over_lanes,
+    refuse_whole,
     replay_graph,
     tape_by_replay,
 )
@@ -207,6 +207,8 @@ def _at_observations(back: Backwards, t_eval: Any, y_eval: Any, g_eval: Any) -> 
 def _forward(node: Node, wrt: Sequence[int]) -> Build:
     """Cotangents from tangents: the Jacobian by all active inputs at once, times the cotangents."""
 
+    refuse_whole(node.params, f"at {node.source or 'source unknown'}")
+
     def one(*args: Any) -> Any:
         given, bars = args[: -2 - OUTPUTS], args[-OUTPUTS:]
         trace = current()
@@ -257,11 +259,11 @@ def forward() -> Rule:
 
 
 def auto() -> Rule:
-    """forward or discrete, by the number of active inputs."""
-    rules = {"forward": forward(), "discrete": discrete()}
+    """forward or discrete, by the number of active inputs; gauss for a solver whose steps cannot be made again."""
+    rules = {"forward": forward(), "discrete": discrete(), "gauss": _adjoint("gauss", partial(along_mesh, gauss))()}
 
     def tape(node: Node, active: tuple[bool, ...]) -> Taped:
-        chosen = rules[forward_or_discrete(active_inputs(node, active))[0]].tape
+        chosen = rules[method_of(node, active)[0]].tape
         assert chosen is not None
         return chosen(node, active)
 

@@ -15,11 +15,29 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import BOOL, FLOAT, GRAPH, GRAPHS, INT, INTS, SIZE, STR, AnyType, Node, Op, Rule, Trail, Type, many
+from adcore.extend import (
+    BOOL,
+    FLOAT,
+    GRAPH,
+    GRAPHS,
+    INT,
+    INTS,
+    SIZE,
+    STR,
+    AnyType,
+    Node,
+    Op,
+    Rule,
+    Trail,
+    Type,
+    many,
+    registry,
+)
 from adcore_ops.ode.integrate import Integration, Parts, Record, Rules
 from adcore_ops.ode.lanes import lane_axes, ode_batch, one_lane
 from adcore_ops.ode.replay import jvp_by_replay, tape_by_replay
 from adcore_ops.ode.samples import SAMPLES
+from adcore_ops.ode.whole import Whole
 from adcore_ops.step import only_compiled
 
 FLOATS = many(FLOAT)
@@ -27,9 +45,9 @@ INT64 = np.dtype(np.int64)
 
 PARAMS = {
     "rhs": GRAPH, "step": GRAPH, "dense": GRAPH, "events": GRAPHS, "resets": GRAPHS, "mass": FLOATS,
-    "method": STR, "order": INT, "fsal": BOOL, "rtol": FLOAT, "atol": FLOATS, "tested": SIZE, "fixed": SIZE,
-    "hit": BOOL, "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS, "directions": INTS,
-    "terminal": INTS, "max_events": INT, "lanes": INTS, "batched": INTS,
+    "method": STR, "order": INT, "fsal": BOOL, "samples": SIZE, "rtol": FLOAT, "atol": FLOATS, "tested": SIZE,
+    "fixed": SIZE, "hit": BOOL, "first_step": FLOAT, "max_step": FLOAT, "max_steps": INT, "controller": FLOATS,
+    "directions": INTS, "terminal": INTS, "max_events": INT, "lanes": INTS, "batched": INTS,
 }  # fmt: skip
 INPUTS = ("y0", "t0", "t1", "t_eval", "jumps")
 
@@ -54,9 +72,10 @@ class Results:
     mesh: Any
 
 
-def mesh_type(real: Any) -> tuple[Type, ...]:
-    """One record: s, ds; and the integers of `adcore_ops.ode.integrate.Record`."""
-    return (Type(np.dtype(real), (2,)), Type(INT64, (6,)))
+def mesh_type(real: Any, state: Type, samples: int) -> tuple[Type, ...]:
+    """One record: s, ds; the integers of `adcore_ops.ode.integrate.Record`; the samples of a step, if it leaves any."""
+    own = (Type(np.dtype(real), (2,)), Type(INT64, (6,)))
+    return (*own, Type(state.dtype, (samples, *state.shape))) if samples else own
 
 
 def _infer(*types: AnyType, **p: Any) -> tuple[AnyType, ...]:
@@ -72,7 +91,7 @@ def _infer(*types: AnyType, **p: Any) -> tuple[AnyType, ...]:
         raise TypeError("its right-hand side takes other constants")
     n, m, e, k = y0.shape[0], t_eval.shape[0], len(p["events"]), p["max_events"]
     state = y0.dtype
-    record = tuple(Type(t.dtype, (*lead, *t.shape)) for t in mesh_type(real))
+    record = tuple(Type(t.dtype, (*lead, *t.shape)) for t in mesh_type(real, y0, p["samples"]))
     return (
         Type(state, (*lead, m, n)), Type(state, (*lead, n)), Type(real, lead), Type(real, (*lead, e, k)),
         Type(state, (*lead, e, k, n)), Type(INT64, (*lead, e)), Type(INT64, lead), Type(real, (*lead, 2)),
@@ -98,27 +117,36 @@ class _Kernel:
         self.step_types = [v.type for v in p["step"].outputs]
         self.y_type = p["rhs"].inputs[1].type
         self.real = p["rhs"].inputs[0].type.dtype
+        self.solver = registry().steppers.get(p["method"]) if p["samples"] else None
         self.axes = [lane_axes(bits, p["lanes"]) for bits in p["batched"]]
 
     def __call__(self, *args: Any) -> None:
         n = len(self.p["rhs"].inputs) - 2 + len(INPUTS)
         inputs, out = args[:n], Results(*args[n:])
-        lanes, meshes = self.p["lanes"], []
+        lanes, meshes, sampled = self.p["lanes"], [], []
         names = [name for name in Results.__dataclass_fields__ if name != "mesh"]
         for index in np.ndindex(*lanes):
             own = [x[(*(index[i] for i in a), ...)] for x, a in zip(inputs, self.axes, strict=True)]
             part = Results(*(getattr(out, name)[(*index, ...)] for name in names), None)
-            meshes.append(self.one(own, part))
-            part.steps[...] = len(meshes[-1])
+            found = self.one(own, part)
+            meshes.append(found.mesh)
+            part.steps[...] = len(found.mesh)
+            if isinstance(found, Whole):
+                sampled.append(found.sampled)
         out.mesh.extend(_stacked(meshes, lanes, self.real))
+        if self.solver is not None:
+            out.mesh.append(
+                _stacked_samples(sampled, lanes, (self.p["samples"], *self.y_type.shape), self.y_type.dtype)
+            )
 
-    def one(self, inputs: Any, out: Results) -> list[Any]:
-        """Integrate one problem into its places; the records of its mesh."""
+    def one(self, inputs: Any, out: Results) -> Integration:
+        """Integrate one problem into its places."""
         y0, t0, t1, t_eval, jumps, *consts = inputs
-        found = Integration(
+        problem = (
             self.parts(consts), self.rules(), t_eval.tolist(), [*jumps.tolist(), float(t1)], float(t0),
             y0.copy(), out.y_eval, out.event_times, out.event_states, [0] * len(self.p["events"]),
         )  # fmt: skip
+        found = Integration(*problem) if self.solver is None else Whole(*problem, solver=self.solver)
         for place in (out.y_eval, out.event_times, out.event_states):
             place[...] = np.nan
         with np.errstate(all="ignore"):
@@ -127,7 +155,7 @@ class _Kernel:
         out.status[...], out.component[...] = int(found.status), found.component
         out.where[...] = found.t, found.h
         out.counts[...] = found.accepted, found.rejected, found.evaluations, found.factorizations
-        return found.mesh
+        return found
 
     def rules(self) -> Rules:
         """The settings, from the params."""
@@ -173,8 +201,15 @@ class _Kernel:
 
             return call
 
+        def jacobian(t: float, state: Any) -> Any:
+            made = np.empty((*y.shape, *y.shape), y.dtype)
+            state = np.array(state, y.dtype)
+            self.body["step"](number(t), number(0.0), state, state, *consts, made)
+            return made
+
         return Parts(
-            vector("rhs"), step, dense, [event(f"events[{i}]") for i in range(len(self.p["events"]))],
+            vector("rhs"), step if self.solver is None else jacobian, dense,
+            [event(f"events[{i}]") for i in range(len(self.p["events"]))],
             [vector(f"resets[{i}]") for i in range(len(self.p["resets"]))],
         )  # fmt: skip
 
@@ -187,6 +222,16 @@ def _stacked(meshes: list[list[Record]], lanes: tuple[int, ...], real: Any) -> l
     reals = np.array([[r[:2] for r in m] for m in records], real).reshape(*lanes, most, 2)
     ints = np.array([[r[2:] for r in m] for m in records], INT64).reshape(*lanes, most, 6)
     return [np.ascontiguousarray(np.moveaxis(a, len(lanes), 0)) for a in (reals, ints)]
+
+
+def _stacked_samples(sampled: list[list[Any]], lanes: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> Any:
+    """The samples of all lanes, as many steps as the longest; idle steps are where the lane ended."""
+    most = max(map(len, sampled), default=0)
+    found = np.zeros((len(sampled), most, *shape), dtype)
+    for place, own in zip(found, sampled, strict=True):
+        for i in range(most if own else 0):
+            place[i] = own[i] if i < len(own) else own[-1][-1]
+    return np.ascontiguousarray(np.moveaxis(found.reshape(*lanes, most, *shape), len(lanes), 0))
 
 
 SOLVE = Op(

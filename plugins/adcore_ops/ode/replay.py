@@ -20,6 +20,7 @@ import numpy as np
 
 from adcore.extend import (
     AnyType,
+    DifferentiationError,
     Graph,
     Node,
     Taped,
@@ -28,6 +29,7 @@ from adcore.extend import (
     Type,
     Value,
     call_graph,
+    caller,
     closed,
     cond,
     current,
@@ -51,6 +53,7 @@ def jvp_by_replay(ts: Any, y: Any, *xs: Any, **p: Any) -> Any:
     """Tangents of the outputs, carried along the realised mesh."""
     trace = current()
     assert trace is not None
+    refuse_whole(p, f"at {caller()}", "reverse mode with ")
     wrt = [i for i, t in enumerate(ts) if t is not None]
     made = jvp(replay_graph(p, [x._value for x in xs], y[MESH]._value), wrt)
     found = call_graph(trace, made, [*xs, y[STEPS], y[MESH], *(ts[i] for i in wrt)])
@@ -59,6 +62,7 @@ def jvp_by_replay(ts: Any, y: Any, *xs: Any, **p: Any) -> Any:
 
 def tape_by_replay(node: Node, active: tuple[bool, ...]) -> Taped:
     """Cotangents of the inputs, by running the realised mesh again and going back along it."""
+    refuse_whole(node.params, f"at {node.source or 'source unknown'}")
     wrt = [i for i, a in enumerate(active) if a]
     made = reverse(replay_graph(node.params, node.inputs, node.outputs[MESH]), wrt)
 
@@ -71,6 +75,15 @@ def tape_by_replay(node: Node, active: tuple[bool, ...]) -> Taped:
         return tuple(by_input.get(i) for i in range(len(xs)))
 
     return Taped(dict(node.params), (), record)
+
+
+def refuse_whole(p: Any, where: str, mode: str = "") -> None:
+    """Raise DifferentiationError for a solver whose steps cannot be run again."""
+    if p["samples"]:
+        raise DifferentiationError(
+            f"{p['method']} steps by itself: its steps have no derivative", where,
+            f'use {mode}the method "gauss", "interpolating" or "backsolve" of core::solve_ivp, or Radau or RK45',
+        )  # fmt: skip
 
 
 def replay_graph(p: Any, inputs: Sequence[Value], mesh: Value) -> Graph:
@@ -140,7 +153,7 @@ def _replayed(p: Any, y0: Any, t0: Any, t1: Any, t_eval: Any, jumps: Any, *rest:
 
     def step(*args: Any) -> tuple[Any, ...]:
         carry, (_, observed, times, states), (reals, ints) = args[:-6], args[-6:-2], args[-2:]
-        made = moved(p, carry, reals, ints, points, consts, exact=False)
+        made = moved(p, carry, (reals, ints), points, consts, exact=False)
         _, _, low, high, slot, _ = (ints[i] for i in range(6))
         if m:
             observed = _observe(p, low, high, t_eval, observed, made, consts)
@@ -175,10 +188,11 @@ def at_start(p: Any, y0: Any, t0: Any, consts: Sequence[Any]) -> list[Any]:
 
 
 def moved(
-    p: Any, carry: Sequence[Any], reals: Any, ints: Any, points: Any, consts: Sequence[Any], exact: bool
+    p: Any, carry: Sequence[Any], record: Sequence[Any], points: Any, consts: Sequence[Any], exact: bool
 ) -> Moved:
     """A step by its record. points: where segments end. exact: a step that ends at an event is as long as was found;
     else by Newton steps from there, which carry the derivative of the event's time."""
+    reals, ints, *samples = record
     y, start, *known = carry
     event, segment, reset = ints[0], ints[1], ints[5]
     span = _pick(points, segment) - start
@@ -188,7 +202,7 @@ def moved(
     slope = known[0] if known else inline(p["rhs"], [t, y, *consts])[0]
     if p["events"] and not exact:
         h = cond(event >= 0, lambda h: _event_length(p, event, t, h, y, slope, consts), lambda h: h, h)
-    y1, stages = stepped(p, t, h, y, consts, slope)
+    y1, stages = (samples[0][-1], samples[0]) if samples else stepped(p, t, h, y, consts, slope)
     now = np.where(np.logical_and(event < 0, reals[0] + reals[1] == 1.0), start + span, t + h)
     after = y1
     for i, graph in enumerate(p["resets"]):
