@@ -22,6 +22,14 @@ from acme import kepler, rms, softplus
 def orbit(m, e):
     return rms(softplus(np.cos(kepler(m, e))))
 """
+LOOP = """
+import adcore as ad
+import numpy as np
+
+def loss(x):
+    y, _ = ad.scan(lambda y, _: (y + 0.01 * np.sin(y), None), x, None, length=1000)
+    return np.sum(y * y)
+"""
 JOB = """
 [job]
 graph = "orbit.adg"
@@ -62,6 +70,17 @@ def test_its_ops_work_through_a_saved_graph_and_a_batch_job(acme):
         name = next(k for k in found if k.startswith("e_bar"))
         np.testing.assert_allclose(found[name][0], next(iter(alone.values())), rtol=1e-12)
     (acme.folder / "gone.py").rename(acme.folder / "model.py")
+
+
+def test_its_planner_is_asked_for_by_a_line_of_settings(acme):
+    (acme.folder / "loop.py").write_text(LOOP)
+    acme.adcore("trace", "loop.py:loss", "--example", "x=float64[500]", "-o", "loop.adg")
+    asked = ["plan", "loop.adg", "--strategy", "checkpointed", "--memory", "1 MB", "--set"]
+    told = acme.adcore(*asked, "checkpointed.planner=acme_segments")
+    assert "loops in 8 segments" in told.stdout
+    assert "1,875 steps of loops that are differentiated" in told.stdout
+    missing = acme.adcore(*asked, "checkpointed.planner=acme_segment", code=2)
+    assert "did you mean 'acme_segments'?" in missing.stderr
 
 
 def test_a_graph_that_needs_a_missing_plugin_says_which_distribution_wrote_it(acme):

@@ -8,6 +8,7 @@ from typing import Any
 from acme.methods import FROZEN
 from acme.ode import HEUN
 from acme.ops import kepler, rms, softplus
+from acme.planner import planner
 from acme.strategy import Fewest
 from adcore.extend import Method, Op, Strategy, hookimpl
 
@@ -37,6 +38,12 @@ def adcore_register_steppers() -> Mapping[str, Any]:
 def adcore_register_methods() -> Iterable[Method]:
     """Other rules for ops or named calls."""
     return [FROZEN]
+
+
+@hookimpl
+def adcore_register_planners() -> Mapping[str, Any]:
+    """Planners of the strategy `checkpointed`."""
+    return {"acme_segments": planner}
 
 
 __all__ = ["kepler", "rms", "softplus"]
