@@ -24,6 +24,7 @@ from adcore.transform.linear import Methods, as_tuple, in_force, one_or_all, or_
 from adcore.transform.splice import closed, derived_name
 from adcore.transform.sums import Sum, fit_bar
 from adcore.tree import LEAF, Tree, select
+from adcore.types import AnyType, Trail
 
 Back = Callable[[tuple[Tracer | None, ...]], tuple[Any, ...]]
 """From the cotangents of a node's outputs to those of its inputs."""
@@ -122,6 +123,11 @@ def _taped(trace: Trace, node: Node, rule: Rule, active: set[Value]) -> tuple[No
     return made, back
 
 
+def _has_zero(t: AnyType) -> bool:
+    """Whether there is a zero cotangent of this type: a trail of unknown length has none, and its rule sees None."""
+    return t.differentiable and not (isinstance(t, Trail) and t.length is None)
+
+
 def pull_node(
     trace: Trace, node: Node, rule: Rule, gs: tuple[Tracer | None, ...], active: set[Value]
 ) -> tuple[Any, ...]:
@@ -132,7 +138,7 @@ def pull_node(
     y = one_or_all(tuple([trace.wrap(v) for v in node.outputs]))
     filled = tuple(
         [
-            g if g is not None or not v.type.differentiable else zeros(trace, v.type)
+            g if g is not None or not _has_zero(v.type) else zeros(trace, v.type)
             for g, v in zip(gs, node.outputs, strict=True)
         ]
     )

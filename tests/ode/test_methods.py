@@ -193,6 +193,30 @@ def test_adjoint_odes_refuse_what_they_do_not_take(f, has, methods):
     assert np.isfinite(ad.grad(f, config=by("forward"))(np.array([1.0])))
 
 
+def test_a_steady_state_that_was_integrated_to_has_the_gradient_of_the_reference():
+    problem = Problem("steady_toggle")
+    d = problem.definition
+    f = problem.vector(d["rhs"])
+
+    def loss(params, y0, end, t0=0.0):
+        sol = ad.solve_ivp(f, (t0, end), y0, "Radau", args=(params,), rtol=1e-6, atol=1e-8)
+        return problem.number(d["loss"]["terminal"])(0.0, sol.y_end, params)
+
+    params = {k: float(v) for k, v in d["params"].items()}
+    start = np.array(d["guess"])
+    found = ad.grad(loss, wrt=[0, 1, 2, 3], config=by("steady"))(params, start, 200.0, 0.0)
+    np.testing.assert_allclose(list(found[0].values()), problem.truth()["params"], rtol=1e-10)
+    np.testing.assert_array_equal(np.append(found[1], found[2:]), np.zeros(4))
+    batch = ad.vmap(lambda y0: ad.grad(lambda p: loss(p, y0, 200.0), config=by("steady"))(params)["a1"])
+    np.testing.assert_allclose(batch(np.array([start, 1.1 * start, 0.9 * start])), found[0]["a1"], rtol=1e-10)
+    message = r"solve_ivp \(Radau\), steady: going back from t = 1\.0 the state is not steady: a Newton step moves"
+    with pytest.raises(CheckError, match=message):
+        ad.grad(loss, config=by("steady"))(params, start, 1.0)
+    watched = lambda y0: np.sum(ad.solve_ivp(spring, (0.0, 1.0), y0, t_eval=[0.5, 1.0], args=(K,)).y)
+    with pytest.raises(DifferentiationError, match=r"steady of solve_ivp is not for problems with observations before"):
+        ad.grad(watched, config=by("steady"))(Y0)
+
+
 def test_a_method_that_there_is_not_and_an_option_that_it_has_not_are_told():
     with pytest.raises(ConfigError, match=r"core::solve_ivp has no method 'gaus'"):
         ad.grad(loss, config=by("gaus"))(Y0, K)

@@ -7,6 +7,7 @@ whole       solvers of other packages: SciPy's, CVODE of SUNDIALS
 op          the op
 replay      the realised mesh run again as a loop of the graph: the discrete derivative
 adjoint, backsolve      the adjoint ODE, integrated backwards
+steady      the implicit function theorem
 crossing, algebraic     what it does at events and jumps, and with a mass matrix
 methods     how the op may be differentiated, by name
 """

@@ -53,12 +53,17 @@ def split(back: Backwards, t: Any, y: Any, g: Any) -> tuple[Any, Any]:
     mass, n = back.mass, y.shape[0]
     assert mass is not None
     m, left, right = (x.astype(t.dtype) for x in (mass.m, mass.left, mass.right))
-    k, pulled = left.shape[1], back.pulled([1])
-    jacobian = batched(lambda bar: pulled(t, y, bar), [_constant(np.eye(n, dtype=y.dtype))])[0]
-    above = np.concatenate([m.T + np.zeros_like(jacobian), -np.transpose(jacobian) @ left], axis=1)
-    below = np.concatenate([np.transpose(jacobian @ right), np.zeros_like(jacobian, shape=(k, k))], axis=1)
+    k, j = left.shape[1], jacobian(back, t, y)
+    above = np.concatenate([m.T + np.zeros_like(j), -np.transpose(j) @ left], axis=1)
+    below = np.concatenate([np.transpose(j @ right), np.zeros_like(j, shape=(k, k))], axis=1)
     found = np.linalg.solve(np.concatenate([above, below]), np.concatenate([g, np.zeros_like(g, shape=(k,))]))
     return found[:n], left @ found[n:]
+
+
+def jacobian(back: Backwards, t: Any, y: Any) -> Any:
+    """J, (n, n), row by row."""
+    pulled, units = back.pulled([1]), np.eye(y.shape[0], dtype=y.dtype)
+    return batched(lambda bar: pulled(t, y, bar), [_constant(units)])[0]
 
 
 def through_constraints(back: Backwards, solved: Solved, bars: Bars) -> tuple[Bars, Any, list[Any]]:

@@ -4,6 +4,7 @@ discrete        the scheme on the steps that it took: the rule that the op has a
 forward         the same derivative from tangents, one per active input, carried together along the mesh
 interpolating, gauss      the adjoint ODE along the interpolated solution, with an error control of its own
 backsolve       the adjoint ODE together with the ODE itself, both backwards: nothing kept, not always possible
+steady          the implicit function theorem where the integration has come to rest
 auto            forward or discrete, by counts
 
 In forward mode all of them are the tangent of the scheme.
@@ -50,12 +51,14 @@ from adcore_ops.ode.replay import (
     replay_graph,
     tape_by_replay,
 )
+from adcore_ops.ode.steady import UNSTEADY, steady
 
 REASONS = {
     2: "the step size fell below the spacing of floats",
     3: "the adjoint is not finite",
     4: "the step limit was reached",
     8: "the implicit equations of a step could not be solved",
+    UNSTEADY: "the state is not steady: a Newton step moves it by more than 100 tolerances; integrate longer",
     UNRELATED: "the state does not come back to what it was, by more than 100 tolerances: use the method gauss",
 }
 """What a failed integration backwards says, by status (see `adcore_ops.ode.integrate.Status`)."""
@@ -128,7 +131,7 @@ def _refuse(name: str, node: Node, has: str) -> None:
 
 
 def continuous(settings: Settings, integrate: Callable[..., Any]) -> Rule:
-    """The rule of an adjoint ODE. integrate: `along_mesh` with a piece, or `backsolve`."""
+    """The rule of an adjoint ODE. integrate: `along_mesh` with a piece, `backsolve`, `steady`."""
 
     def build(node: Node, wrt: Sequence[int]) -> Build:
         _refuse(settings.name, node, _too_much(node, settings.name))
@@ -176,11 +179,13 @@ def _too_much(node: Node, name: str) -> str:
     """What of the problem this adjoint ODE does not take, in words; "" if there is nothing."""
     p = node.params
     resets, backwards = len(p["resets"]) > len(p["events"]), name == "backsolve"
+    t_eval: Any = node.inputs[3].type
     kinds = {
+        "observations before its end": name == "steady" and t_eval.shape[-1] > 0,
         "events": backwards and len(p["events"]) > 0,
         "jumps": backwards and resets,
         "a mass matrix": backwards and p["mass"],
-        "a mass matrix and jumps": not backwards and p["mass"] and resets,
+        "a mass matrix and jumps": name in ("interpolating", "gauss") and p["mass"] and resets,
     }
     return " and ".join(kind for kind, has in kinds.items() if has)
 
@@ -289,5 +294,6 @@ METHODS = [
     Method("core::solve_ivp", "interpolating", _adjoint("interpolating", partial(along_mesh, interpolating))),
     Method("core::solve_ivp", "gauss", _adjoint("gauss", partial(along_mesh, gauss))),
     Method("core::solve_ivp", "backsolve", _adjoint("backsolve", backsolve, looser=1.0)),
+    Method("core::solve_ivp", "steady", lambda: continuous(Settings("steady", 1.0), steady)),
     Method("core::solve_ivp", "auto", auto),
 ]

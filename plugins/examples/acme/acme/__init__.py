@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from acme.methods import FROZEN
+from acme.methods import ADJOINT, FROZEN
 from acme.ode import HEUN
 from acme.ops import kepler, rms, softplus
 from acme.planner import planner
@@ -37,7 +37,7 @@ def adcore_register_steppers() -> Mapping[str, Any]:
 @hookimpl
 def adcore_register_methods() -> Iterable[Method]:
     """Other rules for ops or named calls."""
-    return [FROZEN]
+    return [FROZEN, ADJOINT]
 
 
 @hookimpl
