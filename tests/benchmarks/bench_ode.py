@@ -1,7 +1,8 @@
 """Initial-value problems: time per evaluation of the right-hand side, and gradients by every method.
 
 Lotka-Volterra, 4 parameters, squared misfit at 20 times; and the Brusselator on a line, 3 parameters, squared
-norm of the last state, whose domain grows with the number of points, so that explicit methods serve.
+norm of the last state. Its domain grows with the number of points, so that explicit methods serve; then it is the
+line from 0 to 1, ever stiffer with more points, for implicit ones.
 Peers, where they are installed: diffrax (discretise, then differentiate), torchdiffeq, CasADi with CVODES.
 """
 
@@ -35,14 +36,19 @@ def lotka_volterra(F: Any, t: Any, y: Any, p: Any) -> Any:
     return F.stack([p[0] * y[0] - p[1] * y[0] * y[1], -p[2] * y[1] + p[3] * y[0] * y[1]])
 
 
-def brusselator(F: Any, t: Any, y: Any, p: Any) -> Any:
-    """Two species on a line between fixed ends, 1 and 3; n points, so 2 n states."""
+def brusselator(F: Any, t: Any, y: Any, p: Any, spread: float = 52.0) -> Any:
+    """Two species on a line between fixed ends, 1 and 3; n points, so 2 n states. spread: diffusion over h^2."""
     n = y.shape[0] // 2
     u, v = y[:n], y[n:]
     ends = F.concatenate([F.ones(1), u, F.ones(1)]), F.concatenate([3.0 * F.ones(1), v, 3.0 * F.ones(1)])
-    du, dv = (52.0 * p[2] * (e[2:] - 2.0 * e[1:-1] + e[:-2]) for e in ends)
+    du, dv = (spread * p[2] * (e[2:] - 2.0 * e[1:-1] + e[:-2]) for e in ends)
     made = u * u * v
     return F.concatenate([p[0] + made - (p[1] + 1.0) * u + du, p[1] * u - made + dv])
+
+
+def stiff(F: Any, t: Any, y: Any, p: Any) -> Any:
+    """The same on the line from 0 to 1, with the diffusion coefficient 1 / 50."""
+    return brusselator(F, t, y, p, 0.02 * (y.shape[0] // 2 + 1) ** 2)
 
 
 def start(n: int) -> Any:
@@ -55,10 +61,14 @@ class Misfit:
     """A loss of parameters and initial state, as adcore and every peer are given it.
 
     field(F, t, y, p). times: of the observations; (t1,) for the last state alone. target: of every number.
+    stepper: of adcore.
     """
 
-    def __init__(self, field: Callable[..., Any], y0: Any, p: Any, times: Any, target: float) -> None:
+    def __init__(
+        self, field: Callable[..., Any], y0: Any, p: Any, times: Any, target: float, stepper: str = "Tsit5"
+    ) -> None:
         self.field, self.y0, self.p, self.times, self.target = field, y0, p, np.asarray(times), target
+        self.stepper = stepper
 
     def __call__(self, p: Any) -> Any:
         """The loss, by adcore."""
@@ -68,7 +78,7 @@ class Misfit:
         """The solution, by adcore."""
         rhs = lambda t, y, p: self.field(np, t, y, p)
         return ad.solve_ivp(
-            rhs, (0.0, self.times[-1]), self.y0, "Tsit5", self.times, args=(p,), rtol=rtol, atol=ATOL / RTOL * rtol
+            rhs, (0.0, self.times[-1]), self.y0, self.stepper, self.times, args=(p,), rtol=rtol, atol=ATOL / RTOL * rtol
         )
 
     def gradients(self, methods: Sequence[str]) -> dict[str, Callable[[], Any]]:
@@ -83,8 +93,8 @@ class Misfit:
         return ways
 
 
-def with_diffrax(problem: Misfit) -> dict[str, Callable[[], Any]]:
-    """Tsit5 with the derivative of its steps, online checkpoints."""
+def with_diffrax(problem: Misfit, solver: str = "Tsit5") -> dict[str, Callable[[], Any]]:
+    """A solver with the derivative of its steps, online checkpoints."""
     diffrax, jax = installed("diffrax"), installed("jax")
     if diffrax is None or jax is None:
         return {}
@@ -94,7 +104,7 @@ def with_diffrax(problem: Misfit) -> dict[str, Callable[[], Any]]:
 
     def loss(p: Any) -> Any:
         sol = diffrax.diffeqsolve(
-            term, diffrax.Tsit5(), 0.0, float(problem.times[-1]), None, F.asarray(problem.y0), p,
+            term, getattr(diffrax, solver)(), 0.0, float(problem.times[-1]), None, F.asarray(problem.y0), p,
             saveat=diffrax.SaveAt(ts=F.asarray(problem.times)),
             stepsize_controller=diffrax.PIDController(rtol=RTOL, atol=ATOL), max_steps=10_000,
         )  # fmt: skip
@@ -192,6 +202,32 @@ def hundred(compare: Compare) -> None:
 @bench.case("the gradient of a Brusselator of 1,000 states")
 def thousand(compare: Compare) -> None:
     with_peers(compare, Misfit(brusselator, start(1000), FEED, [END], 0.0), DISSIPATIVE)
+
+
+def implicit(compare: Compare, n: int) -> None:
+    """Implicit methods on the stiff problem, and who of the peers comes through it."""
+    problems = {
+        name: Misfit(stiff, start(n), FEED, [END], 0.0, name) for name in ("ESDIRK4", "ESDIRK5", "Radau", "CVODE")
+    }
+    loss = lambda p: np.sum(problems["Radau"].solved(p, 1e-2 * RTOL).y ** 2)
+    ways = {
+        f"adcore, {name}, {method}": problem.gradients([method])[f"adcore, {method}"]
+        for name, problem in problems.items()
+        for method in (("gauss",) if name == "CVODE" else ("discrete", "gauss"))
+        if name != "CVODE" or installed("sksundae")
+    }
+    peers = with_casadi(problems["Radau"]) | (with_diffrax(problems["Radau"], "Kvaerno5") if n <= 100 else {})
+    compare(ways | peers, "adcore, ESDIRK5, discrete", ad.grad(loss)(FEED))
+
+
+@bench.case("the gradient of a stiff Brusselator of 100 states")
+def stiff_hundred(compare: Compare) -> None:
+    implicit(compare, 100)
+
+
+@bench.case("the gradient of a stiff Brusselator of 1,000 states")
+def stiff_thousand(compare: Compare) -> None:
+    implicit(compare, 1000)
 
 
 @bench.case("error against evaluations: the gradient of Lotka-Volterra")
