@@ -12,7 +12,7 @@ import numpy as np
 
 from adcore.extend import FLOAT, STR, Executor, Outcome, Rule, hookimpl, op, run_chunk
 
-WORK, RAISE, KILL, HANG, FLAKY, EAT, EXIT, COUNT = range(8)
+WORK, RAISE, KILL, HANG, FLAKY, EAT, EXIT, COUNT, WAIT = range(9)
 
 
 @op(
@@ -31,6 +31,9 @@ def act(what, x, *, seconds, folder):
         os.kill(os.getpid(), signal.SIGKILL)
     if what == HANG:
         time.sleep(1000)
+    if what == WAIT:
+        while Path(folder, "hold").exists():
+            time.sleep(0.01)
     if what == EXIT:
         os._exit(7)
     if what == EAT:

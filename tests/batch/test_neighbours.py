@@ -57,15 +57,17 @@ def test_the_second_job_takes_what_the_first_one_computes_and_runs_only_what_is_
 
 
 def test_a_job_that_waits_for_a_killed_one_computes_what_that_left(bench):
-    path = items(bench, [0] * 30, "chunk_seconds = 0.05", seconds=0.05)
+    path = items(bench, [0] * 8 + [chaos.WAIT] * 22, "chunk_seconds = 0.05", seconds=0.05)
+    hold = bench.folder / "hold"
+    hold.touch()
     first = bench.driver(RUN.format(out="first"))
     place = bench.folder / "runs" / "first"
-    wait_for(lambda: done(place) > 2)
+    wait_for(lambda: done(place) > 2, seconds=60)
     second = bench.driver(RUN.format(out="second"))
-    wait_for(lambda: (bench.folder / "runs" / "second" / "running").exists())
-    wait_for(lambda: done(place) > 6)
+    wait_for(lambda: (bench.folder / "runs" / "second" / "running").exists(), seconds=60)
     first.send_signal(signal.SIGKILL)
     first.communicate()
+    hold.unlink()
     out, errors = second.communicate(timeout=60)
     assert (out[:2], errors) == (b"0 ", b"")
     assert (place / "running").exists(), "its word means nothing any more"
