@@ -109,7 +109,7 @@ def shard_items(place, name):
     return read(place / "results" / name)[":item"].tolist() if name.endswith(".shard") else []
 
 
-def wait_for(condition, seconds=15.0):
+def wait_for(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

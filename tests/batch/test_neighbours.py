@@ -62,9 +62,9 @@ def test_a_job_that_waits_for_a_killed_one_computes_what_that_left(bench):
     hold.touch()
     first = bench.driver(RUN.format(out="first"))
     place = bench.folder / "runs" / "first"
-    wait_for(lambda: done(place) > 2, seconds=60)
+    wait_for(lambda: done(place) > 2)
     second = bench.driver(RUN.format(out="second"))
-    wait_for(lambda: (bench.folder / "runs" / "second" / "running").exists(), seconds=60)
+    wait_for(lambda: (bench.folder / "runs" / "second" / "running").exists())
     first.send_signal(signal.SIGKILL)
     first.communicate()
     hold.unlink()
