@@ -45,8 +45,8 @@ class Systems(ABC):
     mass: Any
 
     def times(self, x: Any) -> Any:
-        """M x."""
-        return x if self.m is None else self.m * x if self.m.ndim == 1 else self.m @ x
+        """M x. x: (..., n)."""
+        return x if self.m is None else self.m * x if self.m.ndim == 1 else x @ self.m.T
 
     @abstractmethod
     def jacobian(self, fun: Callable[[Any], Any], x: Any) -> Any:

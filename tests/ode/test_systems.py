@@ -70,7 +70,13 @@ def test_a_band_solves_what_the_full_matrix_solves(mass, dtype):
             Js = [J, way.jacobian(graph, 2.0 * y), way.jacobian(graph, y * y)]
             factors = way.factors(way.mass - 0.01 * J)
             one = way.solve(way.coupled([[0.01]], [J]), r[None])
-            return way.times(y), way.corrected(r, *factors), one[0], way.solve(way.coupled(weights, Js), many)
+            return (
+                way.times(y),
+                way.times(many + y),
+                way.corrected(r, *factors),
+                one[0],
+                way.solve(way.coupled(weights, Js), many),
+            )
 
         return ad.trace(f, start(n).astype(dtype))(start(n).astype(dtype))
 

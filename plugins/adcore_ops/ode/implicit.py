@@ -17,7 +17,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from adcore.extend import Field, Linear, Stepper, Systems, combine, implicit, polynomial
+from adcore.extend import (
+    Field,
+    Linear,
+    Stepper,
+    Systems,
+    Value,
+    call_graph,
+    combine,
+    current,
+    implicit,
+    polynomial,
+    trace_graph,
+    vmap,
+)
 from adcore_ops.ode.esdirk_weights import WEIGHTS3, WEIGHTS4, WEIGHTS5, Weights
 
 
@@ -107,9 +120,11 @@ class Radau(Stepper):
 
         def equations(flat: Any) -> Any:
             Y = np.reshape(flat, (3, n))
-            slopes = [f(t + c * h, Y[i]) for i, c in enumerate(RADAU_C)]
-            moved = [systems.times(Y[i] - y) for i in range(3)]
-            return np.concatenate([moved[i] - h * combine(RADAU_A[i], slopes) for i in range(3)])
+            slopes = _at_stages(f, t, h, Y)
+            if isinstance(slopes, list):
+                moved = [systems.times(Y[i] - y) for i in range(3)]
+                return np.concatenate([moved[i] - h * combine(RADAU_A[i], slopes) for i in range(3)])
+            return np.ravel(systems.times(Y - y) - h * (np.array(RADAU_A, y.dtype) @ slopes))
 
         linear = _three_stages(systems, f, t, h, n)
         factors = _decoupled(systems, h * systems.jacobian(lambda Y: f(t, Y), y))
@@ -177,11 +192,29 @@ def _three_stages(systems: Systems, f: Field, t: Any, h: Any, n: int) -> Linear:
 
     def solve(flat: Any, r: Any) -> Any:
         Y = np.reshape(flat, (3, n))
-        jacobians = [systems.jacobian(lambda y, c=c: f(t + c * h, y), Y[i]) for i, c in enumerate(RADAU_C)]
+        jacobians = _at_stages(lambda t, y: systems.jacobian(lambda Y: f(t, Y), y), t, h, Y)
         weights = [[h * a for a in row] for row in RADAU_A]
-        return np.ravel(systems.solve(systems.coupled(weights, jacobians), np.reshape(r, (3, n))))
+        matrix = systems.coupled(weights, [jacobians[i] for i in range(3)])
+        return np.ravel(systems.solve(matrix, np.reshape(r, (3, n))))
 
     return Linear(factors, correct, solve)
+
+
+FEW = 24
+"""Up to so many states the stages are evaluated one by one, number by number; more in one batch, by fewer calls."""
+
+
+def _at_stages(f: Field, t: Any, h: Any, Y: Any) -> Any:
+    """f(t + c_i h, Y_i) of all three stages: a list of them for few states, else stacked. Y: (3, n)."""
+    if Y.shape[1] <= FEW:
+        return [f(t + c * h, Y[i]) for i, c in enumerate(RADAU_C)]
+    trace = current()
+    assert trace is not None
+    times = t + h * np.array(RADAU_C, t.dtype)
+    one = [trace.wrap(Value(x._type.with_shape(x.shape[1:]))) for x in (times, Y)]
+    graph, captured = trace_graph(f, one, name="stage")
+    batched = vmap(graph, [True, True, *(False for _ in captured)], 3)
+    return call_graph(trace, batched, [times, Y, *map(trace.wrap, captured)])[0]
 
 
 def _and(told: Any, counts: Sequence[Any], each: int = 1) -> Any:
