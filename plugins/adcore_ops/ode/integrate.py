@@ -231,7 +231,7 @@ class Integration:
         if self.rules.fixed or not errors or h == 0.0:
             self.accepted += 1
             if not finite:
-                self.fail(Status.NOT_FINITE if ok else Status.NOT_CONVERGED, y1)
+                self.fail(Status.NOT_FINITE if ok else Status.NOT_CONVERGED, _first_bad(stages, y1))
                 return None
             return y1, stages
         error = self.error(y1, errors) if finite else math.inf
@@ -249,7 +249,8 @@ class Integration:
         self.rejected_last = True
         self.h = abs(h) * (max(SHRINK, SAFETY * error**-p) if math.isfinite(error) else SHRINK)
         if self.h <= 16 * abs(np.spacing(t)):
-            self.fail(Status.STEP_TOO_SMALL if finite else Status.NOT_FINITE if ok else Status.NOT_CONVERGED, y1)
+            status = Status.STEP_TOO_SMALL if finite else Status.NOT_FINITE if ok else Status.NOT_CONVERGED
+            self.fail(status, _first_bad(stages, y1))
         return None
 
     def error(self, y1: Any, errors: Sequence[Any]) -> float:
@@ -361,6 +362,11 @@ class Integration:
         self.y = self.parts.resets[e](self.t, y1)
         self.signs = [self.armed(k, residual if k == e else None) for k in range(len(self.parts.events))]
         return True
+
+
+def _first_bad(stages: Any, y1: Any) -> Any:
+    """The first stage that is not finite, since all after it are not in any component; else the state."""
+    return next((stage for stage in stages if not np.all(np.isfinite(stage))), y1)
 
 
 def _ordered(times: Sequence[float], direction: int) -> bool:

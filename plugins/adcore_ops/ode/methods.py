@@ -51,7 +51,7 @@ from adcore_ops.ode.replay import (
     replay_graph,
     tape_by_replay,
 )
-from adcore_ops.ode.steady import UNSTEADY, steady
+from adcore_ops.ode.steady import CONSERVED, UNSTEADY, steady
 
 REASONS = {
     2: "the step size fell below the spacing of floats",
@@ -59,6 +59,7 @@ REASONS = {
     4: "the step limit was reached",
     8: "the implicit equations of a step could not be solved",
     UNSTEADY: "the state is not steady: a Newton step moves it by more than 100 tolerances; integrate longer",
+    CONSERVED: "the Jacobian is singular or not finite, as where something is conserved: use the method discrete",
     UNRELATED: "the state does not come back to what it was, by more than 100 tolerances: use the method gauss",
 }
 """What a failed integration backwards says, by status (see `adcore_ops.ode.integrate.Status`)."""

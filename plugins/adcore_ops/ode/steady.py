@@ -14,8 +14,8 @@ import numpy as np
 from adcore_ops.ode.adjoint import Back, Backwards, Bars, Solved, Told
 from adcore_ops.ode.algebraic import jacobian
 
-UNSTEADY = 101
-"""The status of a state that still moves; statuses below 100 are those of an integration."""
+UNSTEADY, CONSERVED = 101, 102
+"""The status of a state that still moves, and of one whose rest is not determined; others are of an integration."""
 
 POLISHED = 3
 TOLERANCES = 100.0
@@ -25,14 +25,18 @@ def steady(back: Backwards, solved: Solved, bars: Bars) -> Back:
     """The integral over all time of P^T lambda, by one system."""
     t, y, p = solved.t1, solved.y1, back.p
     allowed = TOLERANCES * (np.array(p["atol"], t.dtype) + p["rtol"] * np.abs(y))
-    status = np.zeros_like(t, dtype=np.int64)
+    j = jacobian(back, t, y)
+    sign, _ = np.linalg.slogdet(j)
+    singular = np.logical_not(np.abs(sign) > 0.5)
+    status = np.where(singular, CONSERVED, np.zeros_like(t, dtype=np.int64))
+    safe = np.eye(y.shape[0], dtype=y.dtype)
     for i in range(POLISHED):
-        correction = np.linalg.solve(jacobian(back, t, y), back.field(t, y))
+        correction = np.linalg.solve(np.where(singular, safe, j), back.field(t, y))
         if i == 0:
-            near = np.all(np.abs(correction) <= allowed)
-            status = np.where(near, status, UNSTEADY)
+            status = np.where(np.all(np.abs(correction) <= allowed), status, np.maximum(status, UNSTEADY))
         y = y - correction
-    w = np.linalg.solve(np.transpose(jacobian(back, t, y)), -bars.end)
+        j = jacobian(back, t, y)
+    w = np.linalg.solve(np.where(singular, safe, np.transpose(j)), -bars.end)
     mus = back.pulled(back.inputs)(t, y, w) if back.wrt else []
     told = Told(status, t, Told.nothing(t).counts)
     return Back(np.zeros_like(bars.end), mus, told, np.zeros_like(solved.jumps), bars.t_end)
