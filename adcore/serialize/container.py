@@ -31,7 +31,7 @@ from adcore.errors import FileFormatError
 from adcore.serialize.limits import Limits, keep
 
 MAGIC = b"\x89ADG\r\n\x1a\n"
-MAJOR, MINOR = 0, 0
+MAJOR, MINOR = 1, 0
 ALIGNMENT = 64
 HEADER = struct.Struct("<8sHHIQQQQ32s32s12s")
 START = HEADER.size + 4

@@ -32,7 +32,7 @@ from adcore.serialize.write import identity
 from adcore.transform.simplify import simplify
 
 MAGIC = b"\x89ADP\r\n\x1a\n"
-VERSION = 0
+VERSION = 1
 WHERE = "bytes of a plan"
 
 
@@ -66,9 +66,9 @@ def loads(data: bytes, graph: Graph) -> Plan:
     Raises: FileFormatError for damaged bytes; PlanError when they belong to another graph, or break the law of plans.
     """
     version, owner, strategy, reason, records = row(_body(data), 5, _damaged)
-    if version != VERSION:
+    if version not in range(VERSION + 1):
         raise FileFormatError(
-            f"the plan has version {version!r:.20}, not {VERSION}", WHERE, "plan again: ad.plan(graph)"
+            f"the plan has version {version!r:.20}; up to {VERSION} is read here", WHERE, "plan again: ad.plan(graph)"
         )
     if type(owner) is not bytes or type(strategy) is not str or type(reason) is not str:
         raise _damaged("it does not say what it is for")

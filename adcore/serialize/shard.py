@@ -27,7 +27,7 @@ from adcore.errors import FileFormatError
 from adcore.types import Array
 
 MAGIC = b"\x89ADS\r\n\x1a\n"
-MAJOR, MINOR = 0, 0
+MAJOR, MINOR = 1, 0
 ALIGNMENT = 64
 HEADER = struct.Struct("<8sHHIQQQQ12s")  # and crc32 behind it: 64 bytes
 DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16")
@@ -165,7 +165,7 @@ def _index(view: memoryview, source: str) -> tuple[Any, int]:
     _, major, minor, flags, at, length, data_at, data_length, digest = HEADER.unpack(head)
     if zlib.crc32(head) != struct.unpack("<I", view[60:64])[0]:
         raise _damaged(source, "the checksum of its header is wrong")
-    if major != MAJOR or flags:
+    if major > MAJOR or flags:
         raise FileFormatError(
             f"shard version {major}.{minor} with flags {flags:#x} is not known here",
             f"shard {source}; this adcore reads version {MAJOR}",

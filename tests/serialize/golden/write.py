@@ -1,84 +1,23 @@
-"""Golden files: graphs of one version of the format, kept and read by the tests for ever.
+"""Golden files: graphs and plans of one version of the format, kept and read by the tests for ever.
 
 `python tests/serialize/golden/write.py` adds those that are missing for this version of the format and
-never touches one that is there. `expected.json` has, per file, its identity, inputs, and outputs.
+never touches one that is there. `expected.json` has, per file, its identity and outputs at fixed inputs.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import adcore as ad
 from adcore.serialize.container import MAJOR
+from adcore.serialize.shard import encode
 
 HERE = Path(__file__).parent
-
-
-class Rates(NamedTuple):
-    growth: Any
-    loss: Any
-
-
-def _predators(rates: Rates, y0: Any) -> Any:
-    def step(y: Any, _: Any) -> Any:
-        prey, hunters = y[0], y[1]
-        rise = np.stack([rates.growth * prey - prey * hunters, prey * hunters - rates.loss * hunters])
-        return y + 0.05 * rise, y
-
-    return ad.scan(step, y0, None, length=12)
-
-
-def _network(params: Any, x: Any) -> Any:
-    h = ad.region(lambda h: np.tanh(h @ params["w"] + params["b"]), name="layer")(x)
-    ad.check(np.sum(h) < 100.0, "the sum is {0:.3g}, too large", np.sum(h))
-    ad.report("mean", np.mean(h))
-    return {"loss": np.sum(h**2), "parts": [h[::2, 1:], x.astype(np.float32)]}
-
-
-def _branches(x: Any) -> Any:
-    y = ad.cond(np.sum(x) > 0, lambda x: np.sin(x), lambda x: x * 2.0, x)
-    return ad.while_loop(lambda y: np.sum(y * y) > 0.5, lambda y: y * 0.5, y)
-
-
-TABLE = np.linspace(-1.0, 1.0, 60).reshape(12, 5)
-
-
-def _sized(x: Any, w: Any) -> Any:
-    return np.mean(np.sin(x @ w)) + np.sum(x * np.arange(len(x))[:, None]), x[1:] - x[:-1]
-
-
-def _decay(y0: Any, k: Any, times: Any) -> Any:
-    found = ad.solve_ivp(
-        lambda t, y: -k * y[::-1], (0.0, 2.0), y0, t_eval=np.cumsum(times**2) / 2, rtol=1e-8, atol=1e-8
-    )
-    return found.y
-
-
-def graphs() -> dict[str, ad.Graph]:
-    """The graphs, by name."""
-    predators = ad.trace(_predators, Rates(1.1, 0.4), np.array([1.0, 0.5]))
-    network = ad.trace(_network, {"w": np.zeros((3, 5)), "b": np.zeros(5)}, np.zeros((7, 3)))
-    decay = ad.trace(_decay, np.zeros(2), 0.5, np.zeros(3), dims={"times": ("n",)})
-    sized = ad.trace(_sized, np.zeros((5, 3)), np.zeros(3), dims={"x": ("n", 3)})
-    table = ad.trace(lambda x: {"y": TABLE @ x, "up": x < TABLE[0], "n": np.int8(3) * (x > 0)}, np.zeros(5))
-    return {
-        "table": table,
-        "predators": predators,
-        "predators_vjp": ad.differentiate(predators, "vjp"),
-        "predators_vjp_jvp": ad.differentiate(ad.differentiate(predators, "vjp"), "jvp"),
-        "network": network,
-        "network_jvp": ad.differentiate(network, "jvp"),
-        "branches": ad.trace(_branches, np.zeros(3)),
-        "branches_vjp": ad.differentiate(ad.trace(_branches, np.zeros(3)), "vjp"),
-        "decay": decay,
-        "decay_vjp": ad.differentiate(decay, "vjp"),
-        "sized": sized,
-        "sized_vjp": ad.differentiate(sized, "vjp"),
-    }  # fmt: skip
 
 
 def inputs(graph: ad.Graph) -> list[Any]:
@@ -93,19 +32,48 @@ def inputs(graph: ad.Graph) -> list[Any]:
 def numbers(graph: ad.Graph) -> list[Any]:
     """The outputs at the fixed inputs."""
     static = graph.at(**dict.fromkeys(graph.dims, 4)) if graph.dims else graph
-    return [np.asarray(y).tolist() for y in static.compile().all(*inputs(static))]
+    return [plain(y) for y in static.compile().all(*inputs(static))]
+
+
+def plain(y: Any) -> Any:
+    """An array as JSON takes it; complex numbers as pairs."""
+    y = np.asarray(y)
+    return (np.stack([y.real, y.imag], -1) if y.dtype.kind == "c" else y).tolist()
+
+
+def arrays() -> dict[str, Any]:
+    """What the golden shard holds: an array of every dtype."""
+    from adcore.serialize.shard import DTYPES
+
+    return {name: (np.arange(6).reshape(2, 3) % 2).astype(name) for name in DTYPES}
 
 
 def main() -> None:
     """Add the files that are missing."""
+    sys.path.insert(0, str(HERE.parent))
+    from golden.programs import PLANS, graphs, plan
+
     record = HERE / "expected.json"
     expected = json.loads(record.read_text()) if record.exists() else {}
-    for name, graph in graphs().items():
+    made = graphs()
+    for name, graph in made.items():
         file = f"v{MAJOR}_{name}.adg"
         if file not in expected:
             graph.save(HERE / file)
             expected[file] = {"identity": graph.identity, "outputs": numbers(graph)}
-            print(f"{file}: {graph.identity}")
+    for name, (of, _) in PLANS.items():
+        file = f"v{MAJOR}_{name}.plan"
+        if file not in expected:
+            found = plan(name, made[of])
+            (HERE / file).write_bytes(found.dumps())
+            expected[file] = {
+                "graph": f"v{MAJOR}_{of}.adg", "steps": len(found.steps), "forward_steps": found.cost.forward_steps,
+                "schedules": [schedule.to_data() for schedule in found.trails.values()],
+            }  # fmt: skip
+    file = f"v{MAJOR}_arrays.shard"
+    if file not in expected:
+        (HERE / file).write_bytes(encode(arrays(), {"told": ["text", 1, True, None, 0.5]}))
+        expected[file] = {}
     record.write_text(json.dumps(expected, indent=1) + "\n")
 
 
