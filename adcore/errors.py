@@ -117,7 +117,12 @@ class PlanError(AdcoreError, ValueError):
 
 
 class BudgetError(PlanError):
-    """No plan keeps the budget; the message has the least number of bytes that would do."""
+    """No plan keeps the budget; the message has the least number of bytes that would do.
+
+    minimum: that number, None where it is not known.
+    """
+
+    minimum: int | None = None
 
 
 class SnapshotError(AdcoreError, OSError):

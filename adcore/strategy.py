@@ -157,11 +157,13 @@ def within(plan: Plan, budget: Budget) -> Plan:
     peak = plan.cost.peak_bytes
     room = budget.memory if budget.memory is not None else int(peak * (budget.share or 0.0))
     if peak > room:
-        raise BudgetError(
+        error = BudgetError(
             f"{plan.strategy} needs {peak:,} bytes, and the budget is {room:,}",
             f"for graph {plan.graph.name}, of which {plan.cost.input_bytes:,} are inputs",
             "give more memory, or use strategy checkpointed, which runs parts again in place of keeping them",
         )
+        error.minimum = peak
+        raise error
     return plan
 
 

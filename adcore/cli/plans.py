@@ -24,7 +24,10 @@ def _plan_arguments(parser: argparse.ArgumentParser) -> None:
     graph_argument(parser)
     sizes_argument(parser)
     parser.add_argument("--kind", choices=("eval", *KINDS), help="what is planned: a derivative, or the graph as it is")
-    parser.add_argument("--curve", action="store_true", help="the trade between memory and work: ten budgets")
+    parser.add_argument(
+        "--curve", action="store_true", help="the trade between memory and work: ten budgets, and the least"
+    )
+    parser.add_argument("--curve-svg", metavar="FILE", help="the same as a picture")
     parser.add_argument(
         "--timeline", metavar="FILE", help="memory step by step, as .svg or .json (Chrome's trace format)"
     )
@@ -51,6 +54,7 @@ def _plan(args: Arguments) -> int:
     from adcore.cli.data import read_graph, sized, write_bytes
     from adcore.cli.strategy import derivative, planned, settings
     from adcore.cli.timeline import timeline
+    from adcore.cli.tradeoff import tradeoff
     from adcore.plan.explain import overhead
     from adcore.transform.simplify import simplify
 
@@ -68,9 +72,12 @@ def _plan(args: Arguments) -> int:
     if measured is not None:
         data["measured_peak_bytes"] = measured
         text += f"\n  measured  {measured:,} bytes at the peak, {plan.cost.peak_bytes:,} predicted"
-    if args.curve:
+    if args.curve or args.curve_svg:
         data["curve"] = curve(plan, choice)
         text += f"\n\n{_told(data['curve'])}"
+    if args.curve_svg:
+        write_bytes(tradeoff(made.name, data["curve"]).encode(), args.curve_svg)
+        tell(f"{args.curve_svg}: {len(data['curve'])} budgets")
     if args.timeline:
         kind = "json" if args.timeline.endswith(".json") else "svg"
         budget = choice.budget.memory if plan.budget is None else plan.budget
@@ -109,12 +116,15 @@ def _measured(args: Arguments, plan: Plan, choice: Choice) -> int:
     return program.measure(*leaves).peak_bytes
 
 
-CURVE = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+CURVE = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """The budgets of a curve, as parts of the peak with everything kept."""
 
 
 def curve(plan: Plan, choice: Choice) -> list[dict[str, Any]]:
-    """What a strategy makes of less and less memory: budget, peak, extra work; of the last, why it is too little."""
+    """What a strategy makes of less and less memory: budget, peak, extra work; of the last, why it is too little.
+
+    Before the last comes the least that will do, where it is known.
+    """
     from adcore.errors import BudgetError
     from adcore.plan.explain import overhead
     from adcore.plan.steps import default_plan
@@ -122,16 +132,21 @@ def curve(plan: Plan, choice: Choice) -> list[dict[str, Any]]:
 
     whole = default_plan(plan.graph).cost.peak_bytes
     found: list[dict[str, Any]] = []
-    for part in CURVE:
-        memory = int(whole * part)
-        try:
-            made = choice.strategy.schedule(plan.graph, Budget(memory=memory, disk=choice.budget.disk))
-        except BudgetError as error:
-            found.append({"budget": memory, "error": error.what})
-            break
+
+    def add(memory: int) -> None:
+        made = choice.strategy.schedule(plan.graph, Budget(memory=memory, disk=choice.budget.disk))
         cost = made.cost
         row = {"peak_bytes": cost.peak_bytes, "overhead": overhead(made), "recomputed": cost.recomputed}
         found.append({"budget": memory, **row, "forward_steps": cost.forward_steps})
+
+    for part in CURVE:
+        try:
+            add(int(whole * part))
+        except BudgetError as error:
+            if error.minimum is not None and error.minimum < whole:
+                add(error.minimum)
+            found.append({"budget": int(whole * part), "error": error.what})
+            break
     return found
 
 

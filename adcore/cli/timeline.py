@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from adcore.plan.diagram import ticks
-from adcore.plan.explain import size
+from adcore.plan.explain import count, size
 from adcore.plan.steps import Plan
 
 WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 960.0, 380.0, 78.0, 24.0, 62.0, 46.0
@@ -68,7 +68,7 @@ def svg(plan: Plan, budget: int | None = None, measured: int | None = None) -> s
     parts += _hover(rows, x) if len(rows) <= HOVERED else []
     again = sum(bool(row["again"]) for row in rows)
     words = [f"step 0 to {len(rows):,}; filled: live; dotted: held by the arena"]
-    words += [f'<tspan class="violet">violet: {again:,} runs are repetitions</tspan>'] if again else []
+    words += [f'<tspan class="violet">violet: {count(again, "repetition")}</tspan>'] if again else []
     parts.append(f'<text x="{LEFT}" y="{HIGH - 14}">{"; ".join(words)}</text>')
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE:g} {HIGH:g}" width="{WIDE:g}" height="{HIGH:g}">'

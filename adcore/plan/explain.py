@@ -145,7 +145,7 @@ def _extra(plan: Plan, cost: Cost) -> str:
     extra = overhead(plan)
     if not cost.recomputed and not extra:
         return f"every node runs once: {cost.runs} runs"
-    again = f"; {cost.recomputed} runs are repetitions" if cost.recomputed else ""
+    again = f"; {count(cost.recomputed, 'repetition')}" if cost.recomputed else ""
     return f"{extra:.1%} more than running everything once{again}"
 
 

@@ -146,13 +146,15 @@ def _planned(name: str, graph: Graph, memory: int) -> Plan:
 def _refusal(ways: Ways, memory: int) -> BudgetError:
     least = ways.least
     known = "the exact minimum" if least.proven else "the least that is known"
-    return BudgetError(
+    error = BudgetError(
         f"no plan of {ways.graph.name} fits in {memory} bytes: {least.way.nbytes} are needed, {known}",
         f"{least.node.op} binds them, at {least.node.source or 'source unknown'}"
         if least.node
         else "inputs and outputs",
         f"give memory={least.way.nbytes} or more",
     )
+    error.minimum = least.way.nbytes
+    return error
 
 
 def _by_snapshots(graph: Graph, snapshots: int) -> Plan:

@@ -288,6 +288,13 @@ def test_a_curve_trades_memory_for_work_until_nothing_fits(adcore, folder):
     extra = [row["overhead"] for row in fits]
     assert extra[0] == 0 and extra == sorted(extra) and extra[-1] > 0
     assert "are needed" in rows[-1]["error"]
+    assert fits[-1]["budget"] == int(rows[-1]["error"].split(": ")[1].split()[0])  # the least, exactly
+    drawn = adcore("plan", "net.adg", *asked, "--curve-svg", "curve.svg")
+    assert "curve.svg" in drawn.err and "extra work" in drawn.out
+    picture = ElementTree.parse("curve.svg").getroot()
+    circles = [e for e in picture.iter() if e.tag.endswith("circle")]
+    assert len(circles) == len(fits)
+    assert f"{extra[-1]:.1%} more work" in "".join(picture.itertext())
     told = adcore("plan", "net.adg", "--strategy", "reverse", "--curve").out
     assert "100%" in told and "reverse needs" in told
 

@@ -142,6 +142,7 @@ def test_an_infeasible_budget_says_what_would_do_and_that_does(name: str) -> Non
     ) as e:
         ad.plan(graph, "checkpointed", memory=5000, config=QUICK)
     least = int(str(e.value).rsplit("memory=", 1)[1].split()[0])
+    assert e.value.minimum == least
     plan = ad.plan(graph, "checkpointed", memory=least, config=QUICK)
     assert plan.cost.peak_bytes <= least
     assert outputs(plan, *ARGS) == outputs(default_plan(simplify(graph)), *ARGS)

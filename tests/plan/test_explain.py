@@ -54,7 +54,7 @@ def test_what_runs_again_is_named_and_weighed() -> None:
     assert overhead(plan) == 0.0
     assert 0 < overhead(again) < 0.1
     text = again.explain()
-    assert f"{overhead(again):.1%} more than running everything once; 1 runs are repetitions" in text
+    assert f"{overhead(again):.1%} more than running everything once; 1 repetition" in text
     assert "run             1x core::tanh at test_explain.py" in text
     assert [row["again"] for row in again.timeline()][:3] == [False, False, True]
 
