@@ -85,6 +85,8 @@ def newton(
     are estimated to sum to less costs one step less, and a thousandth of the digits of small unknowns.)
     """
     np.copyto(x, x0)
+    eps = float(np.finfo(x.dtype).eps)
+    tol = max(tol, 4 * eps)
     factors, last, made = given, math.inf, 0
     for step in range(1, max_steps + 1):
         equations(x)
@@ -103,7 +105,7 @@ def newton(
         if not size < math.inf:
             return False, step, made
         x -= dx
-        if size <= tol or (size <= 1e-8 and size >= 0.5 * last):
+        if size <= tol or (size <= math.sqrt(eps) and size >= 0.5 * last):
             return bool(np.isfinite(x).all()), step, made
         last = size
     return False, max_steps, made

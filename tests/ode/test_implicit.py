@@ -123,3 +123,15 @@ def test_equations_without_solution_are_told():
         ad.root(nowhere, np.array([1.0]))
     with pytest.raises(InputError, match=r"^the equations of root give float64\[\] for float64\[2\]\n"):
         ad.root(lambda x: x[0], np.ones(2))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_in_single_precision_steps_are_solved_as_well_as_it_can_hold(method):
+    f = lambda t, y, k: np.stack([y[1], k * (1 - y[0] ** 2) * y[1] - y[0]])
+    loss = lambda y0, k: np.sum(ad.solve_ivp(f, (0.0, 2.0), y0, method, args=(k,), rtol=1e-4, atol=1e-5).y ** 2)
+    y0, k = np.array([2.0, 0.1]), 5.0
+    found = ad.grad(loss, wrt=[0, 1])(y0.astype(np.float32), np.float32(k))
+    assert found[0].dtype == found[1].dtype == np.float32
+    for a, b in zip(found, ad.grad(loss, wrt=[0, 1])(y0, k), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-2)
+    assert ad.solve_ivp(f, (0.0, 2.0), y0.astype(np.float32), method, args=(np.float32(k),), rtol=1e-4).rejected < 20
