@@ -122,6 +122,10 @@ class Feed:
         """Add pending items of one group, which the journal has not been asked for yet."""
         rows = self._journal.pending(self._after, size)
         self._exhausted = len(rows) < size
+        if rows and not spans and rows[-1][0] == rows[0][0] and rows[-1][1] - rows[0][1] == len(rows) - 1:
+            spans.append((rows[0][1], len(rows), rows[0][2]))  # one after the other, as in most jobs
+            self._after = rows[-1][:2]
+            return
         for group, item, offset in rows:
             if spans and item == spans[-1][0] + spans[-1][1] and group == self._after[0]:
                 first, count, start = spans[-1]

@@ -326,14 +326,16 @@ class Journal:
 
         labels: graph and strategy of every group, as the user calls them, and what was chosen for that.
         """
-        self._db.create_function("graph", 1, lambda name: labels[name][0], deterministic=True)
-        self._db.create_function("strategy", 1, lambda name: labels[name][1], deterministic=True)
-        self._db.create_function("chosen", 1, lambda name: labels[name][2], deterministic=True)
-        self._db.create_function("state", 1, STATES.__getitem__, deterministic=True)
+        self._db.execute("DROP TABLE IF EXISTS temp.labels")
+        self._db.execute("CREATE TEMP TABLE labels (grp INTEGER PRIMARY KEY, graph, strategy, chosen, sizes)")
+        groups = self._db.execute("SELECT grp, name, sizes FROM groups").fetchall()
+        rows = [(grp, *labels[name], sizes) for grp, name, sizes in groups]
+        self._db.executemany("INSERT INTO labels VALUES (?, ?, ?, ?, ?)", rows)
+        state = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(STATES))
         yield from self._db.execute(
-            "SELECT i.item, i.tag, state(r.state), graph(g.name), strategy(g.name), chosen(g.name), g.sizes,"
+            f"SELECT i.item, i.tag, CASE r.state {state} END, l.graph, l.strategy, l.chosen, l.sizes,"
             " r.seconds, r.peak, r.attempts, r.kind, r.message, i.twin, lower(hex(i.key))"
-            " FROM items AS i JOIN groups AS g USING (grp) JOIN items AS r ON r.item = coalesce(i.twin, i.item)"
+            " FROM items AS i JOIN labels AS l USING (grp) JOIN items AS r ON r.item = coalesce(i.twin, i.item)"
             " ORDER BY i.item"
         )
 

@@ -42,7 +42,9 @@ class Upgraded:
         lines = [f"{self.out}: {self.path}, upgraded"]
         lines += [f"{name}: version {old} is now {new}" for name, old, new in self.ops]
         lines += [f"format: {self.version[0]} is now {self.version[1]}"] if len(set(self.version)) == 2 else []
-        return "\n".join([*lines, f"identity: {self.before[:12]}... is now {self.after[:12]}..."])
+        same = self.before == self.after
+        told = f"{self.before[:12]}..., as before" if same else f"{self.before[:12]}... is now {self.after[:12]}..."
+        return "\n".join([*lines, f"identity: {told}"])
 
 
 def upgrade(path: str | os.PathLike[str], out: str | os.PathLike[str], limits: Limits = DEFAULT) -> Upgraded:

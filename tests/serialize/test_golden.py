@@ -11,7 +11,9 @@ import pytest
 from golden.write import arrays, inputs, numbers
 
 import adcore as ad
+from adcore.serialize.container import MAJOR, MINOR
 from adcore.serialize.shard import read
+from adcore.serialize.upgrade import upgrade
 from adcore.serialize.verify import verify
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,3 +71,11 @@ def test_a_golden_shard_holds_what_it_held(name: str) -> None:
     assert found.meta == {"told": ["text", 1, True, None, 0.5]}
     for key, array in arrays().items():
         assert found[key].dtype == array.dtype and found[key].tobytes() == array.tobytes()
+
+
+def test_a_file_of_version_0_is_upgraded_to_the_same_graph(tmp_path: Path) -> None:
+    done = upgrade(GOLDEN / "v0_sized.adg", tmp_path / "new.adg")
+    told = [f"format: 0.0 is now {MAJOR}.{MINOR}", f"identity: {done.before[:12]}..., as before"]
+    assert str(done).splitlines()[1:] == told
+    assert done.before == done.after == verify(tmp_path / "new.adg").identity
+    assert not upgrade(tmp_path / "new.adg", tmp_path / "again.adg").changed
