@@ -220,12 +220,12 @@ def implicit(compare: Compare, n: int) -> None:
     compare(ways | peers, "adcore, ESDIRK5, discrete", ad.grad(loss)(FEED))
 
 
-@bench.case("the gradient of a stiff Brusselator of 100 states")
+@bench.case("the gradient of a Brusselator of 100 states, by implicit methods")
 def stiff_hundred(compare: Compare) -> None:
     implicit(compare, 100)
 
 
-@bench.case("the gradient of a stiff Brusselator of 1,000 states")
+@bench.case("the gradient of a stiff Brusselator of 1,000 states, by implicit methods")
 def stiff_thousand(compare: Compare) -> None:
     implicit(compare, 1000)
 
