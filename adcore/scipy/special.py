@@ -14,6 +14,7 @@ __getattr__ = theirs("special")
 
 _polygamma, _gammaln, _binom = op_call("special::polygamma"), op_call("special::gammaln"), op_call("special::binom")
 _poch, _shift = op_call("special::poch"), op_call("special::shift")
+_gamma, _harmonic = op_call("special::gamma"), op_call("special::sph_harm_y")
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -76,7 +77,7 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of digamma at x, real or complex."""
-    return _polygamma(np.asarray(n), array(x))
+    return _polygamma(*arrays(n, x))
 
 
 def multigammaln(a: Any, d: int) -> Any:
@@ -110,6 +111,35 @@ def perm(N: Any, k: Any, exact: bool = False) -> Any:
     return np.where(inside, _poch(np.where(inside, n - k + 1, 1), np.where(inside, k, 1)), 0.0)
 
 
+def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
+    """n!, as a function of real numbers; 0 below 0."""
+    if exact or extend != "zero":
+        return __getattr__("factorial")(n, exact=exact, extend=extend)
+    n = array(n)
+    inside = n >= 0
+    return np.where(inside, _gamma(np.where(inside, n, 0.0) + 1.0), 0.0)
+
+
+def diric(x: Any, n: int) -> Any:
+    """Dirichlet's kernel: sin(n x / 2) / (n sin(x / 2)), as a sum of cosines, which has no 0 / 0.
+
+    Source: Zygmund 2002, "Trigonometric series", volume 1, section 2.5.
+    """
+    x = array(x)
+    total = 0.0 * x + float(n % 2)
+    for k in range(n // 2):
+        total = total + 2.0 * np.cos((0.5 * (n - 1) - k) * x)
+    return total / n
+
+
+def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, *, diff_n: int = 0) -> Any:
+    """The spherical harmonic of degree n and order m, integers; theta is the polar angle."""
+    if diff_n:
+        return __getattr__("sph_harm_y")(n, m, theta, phi, diff_n=diff_n)
+    n, m, theta, phi = arrays(n, m, theta, phi)
+    return _harmonic(n, m, theta, phi)
+
+
 def sinc(x: Any) -> Any:
     """sin(pi x) / (pi x)."""
     return np.sinc(array(x))
@@ -124,7 +154,7 @@ def _spherical(name: str, low: float, high: float) -> Any:
     call = op_call(f"special::{name}")
 
     def function(n: Any, z: Any, derivative: bool = False) -> Any:
-        n, z = np.asarray(n), array(z)
+        n, z = arrays(n, z)
         if not derivative:
             return call(n, z)
         return (low * n * call(np.where(n == 0, 1, n - 1), z) + high * (n + 1) * call(n + 1, z)) / (2 * n + 1)

@@ -256,3 +256,58 @@ def _environment() -> dict[str, str]:
     import os
 
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+# --- families of several arguments ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "k"), [(0, 1), (0, -1), (1, 3), (2, 5)])
+@pytest.mark.parametrize(
+    ("phi", "m"), [(0.3, -50.0), (1.5, 0.99), (np.pi / 2, 1e-9), (-7.3, 0.5), (30.0, 0.99), (1.2, 1.1)]
+)
+def test_elliptic_integrals_and_their_slopes_agree_with_mpmath(n: int, k: int, phi: float, m: float) -> None:
+    corners = [mp.pi / 2 * j for j in range(int(abs(phi) / (np.pi / 2)) + 1)]
+    with mp.workdps(30):
+        wanted = mp.quad(
+            lambda t: mp.sin(t) ** (2 * n) * (1 - mp.mpf(m) * mp.sin(t) ** 2) ** (-mp.mpf(k) / 2),
+            [*corners, abs(mp.mpf(phi))],
+        )
+    found = registry().ops["special::elliptic_integral"].run(np.asarray(phi), np.asarray(m), n=n, k=k)
+    assert float(found) == pytest.approx(float(wanted) * np.sign(phi), rel=3e-14)
+
+
+def test_the_period_of_a_pendulum_has_the_derivatives_of_its_series() -> None:
+    # 4 F(pi/2, m) = 2 pi (1 + m/4 + 9 m^2/64 + 25 m^3/256 + ...)
+    period = ad.trace(lambda m: 4.0 * sp.ellipkinc(np.pi / 2, m), 0.1)
+    for order, wanted in enumerate((1.0, 1 / 4, 2 * 9 / 64, 6 * 25 / 256)):
+        assert float(period(0.0)) == pytest.approx(2.0 * np.pi * wanted, rel=1e-13), order
+        period = ad.differentiate(period, "grad", wrt=0)
+
+
+def test_jacobis_functions_are_differentiated_in_argument_and_parameter() -> None:
+    check_grads(lambda u, m: tuple(sp.ellipj(u, m)), (np.array([0.3, -1.7, 6.0]), np.array([0.2, 0.6, 0.9])), order=2)
+
+
+@pytest.mark.parametrize("name", ["ive", "jve", "yve"])
+def test_scaled_bessel_functions_of_complex_arguments_do_not_overflow(name: str) -> None:
+    f = getattr(sp, name)
+    check_grads(lambda z: f(1.5, z), (np.array([1.2 - 0.7j, 0.4 + 2.0j]),), order=2)
+    far = np.array([900.0 + 20.0j, 30.0 - 900.0j])
+    assert np.isfinite(ad.grad(lambda z: np.sum(np.abs(f(1.5, z))))(far)).all()
+
+
+def test_a_distribution_solved_for_a_parameter_is_the_inverse_of_its_slope() -> None:
+    a, b, x = 2.5, 1.3, 0.4
+    p = sp.betainc(a, b, x)
+    to = ad.grad(lambda a, b, x: sp.betainc(a, b, x), wrt=[0, 1, 2])(a, b, x)
+    back = ad.grad(lambda p, b, x: sp.btdtria(p, b, x), wrt=[0, 1, 2])(p, b, x)
+    assert sp.btdtria(p, b, x) == pytest.approx(a, rel=1e-10)
+    np.testing.assert_allclose(back, [1.0 / to[0], -to[1] / to[0], -to[2] / to[0]], rtol=1e-9)
+
+
+def test_the_noncentral_chi_squared_distribution_has_no_pole_at_the_central_one() -> None:
+    slopes = ad.grad(lambda x, nc: sp.chndtr(x, 3.0, nc), wrt=[0, 1])
+    density = np.sqrt(2.0 / (2.0 * np.pi)) * np.exp(-1.0)  # of chi squared with 3 degrees of freedom at 2
+    np.testing.assert_allclose(slopes(2.0, 0.0), [density, -density * 2.0 / 3.0], rtol=1e-13)
+    for nc in (0.3, 0.6, 400.0):  # on both sides of the change of formula
+        check_grads(lambda x, nc: sp.chndtr(x, 3.0, nc), (2.0 if nc < 1 else 390.0, nc), order=1)

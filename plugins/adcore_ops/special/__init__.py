@@ -8,6 +8,7 @@ import numpy as np
 from adcore_ops.special import (
     bessel,
     distributions,
+    elliptic,
     entropy,
     erf,
     families,
@@ -15,11 +16,27 @@ from adcore_ops.special import (
     hypergeometric,
     incomplete,
     integrals,
+    inverses,
+    pairs,
     sums,
 )
 from adcore_ops.special.row import FUNCTIONS as ROWS
 
-FAMILIES = (gamma, erf, entropy, bessel, integrals, hypergeometric, distributions, families, incomplete, sums)
+FAMILIES = (
+    gamma,
+    erf,
+    entropy,
+    bessel,
+    integrals,
+    elliptic,
+    hypergeometric,
+    distributions,
+    inverses,
+    pairs,
+    families,
+    incomplete,
+    sums,
+)
 
 OPS = [op for family in FAMILIES for op in family.OPS]
 

@@ -15,8 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import Op, Rule, RuleError, Sample
-from adcore_ops.special.row import ORDER, POSITIVE, arrays, no_partial, row, sp
+from adcore.extend import Op, Rule, Sample, elementwise
+from adcore_ops.special.row import (
+    FORMS,
+    FUNCTIONS,
+    ORDER,
+    POSITIVE,
+    Form,
+    argument,
+    arrays,
+    no_partial,
+    row,
+    scipy_function,
+    sp,
+)
 
 
 def _half(name: str, sign: float) -> Callable[..., Any]:
@@ -34,22 +46,44 @@ def _order(name: str, sign: float, scale: float = 1.0, complex_at: tuple[int, ..
     )  # fmt: skip
 
 
-def _scaled(name: str, sign: float, of_real: bool) -> Op:
-    """A function scaled by e^-|Re z| (of_real), or by e^-|Im z|, which is 1 for real z."""
+def _scaled(name: str, sign: float, of_real: bool) -> list[Op]:
+    """A function scaled by e^-|Re z| (of_real), or by e^-|Im z|, which is 1 for real z.
+
+    Of complex z the scale is not holomorphic, so there the op is one of z and of the exponent: F(z) e^-r.
+    """
     slope = _half(name, sign)
+    damped = f"{name[:-1]}_damped"
+    at = getattr(sp, damped)
+    form = FORMS[damped] = Form(3, complex_at=(1,))
 
-    def partial(y: Any, v: Any, z: Any) -> Any:
-        if z.dtype.kind == "c":
-            raise RuleError(
-                f"special::{name} of a complex argument is not holomorphic: its scale is not",
-                instead=f"use {name[:-1]} and scale it yourself",
-            )
-        return slope(v, z) - np.sign(z) * y if of_real else slope(v, z)
+    def run(v: Any, z: Any, r: Any) -> Any:
+        size = np.abs(np.real(z) if of_real else np.imag(z))
+        y = scipy_function(name)(argument(v), argument(z)) * np.exp(size - argument(r))
+        return y.astype(form.dtype((v.dtype, z.dtype, r.dtype)), copy=False)
 
-    samples = (Sample(((2, 3),), (POSITIVE,), program=lambda x: getattr(sp, name)(2.0, x)),)
-    return row(
-        name, no_partial(name, "order"), partial, ranges=(ORDER, POSITIVE), complex_at=(1,), samples=samples,
-    )  # fmt: skip
+    def called(v: Any, z: Any, **options: Any) -> Any:
+        if getattr(z, "dtype", None) is None or z.dtype.kind != "c":
+            return call(v, z)
+        return at(v, z, np.abs(np.real(z) if of_real else np.imag(z)))
+
+    sample = Sample(((5, 1), (3,)), (POSITIVE, POSITIVE), dtypes=("complex128", "float64"),
+                    program=lambda z, r: at(2.0, z, r))  # fmt: skip
+    ops = [
+        row(
+            name, no_partial(name, "order"), lambda y, v, z: slope(v, z) - np.sign(z) * y if of_real else slope(v, z),
+            ranges=(ORDER, POSITIVE), orders=1, records=(),
+        ),
+        Op(
+            f"special::{damped}", run, form.infer, elementwise=True, heap=arrays(48), samples=(sample,),
+            rule=elementwise(
+                no_partial(damped, "order"), lambda y, v, z, r: 0.5 * (at(v - 1, z, r) + sign * at(v + 1, z, r)),
+                lambda y, v, z, r: -y,
+            ),
+            doc=f"scipy.special.{name[:-1]} times e^-r, elementwise.",
+        ),
+    ]  # fmt: skip
+    call, FUNCTIONS[f"scipy.special:{name}"] = getattr(sp, name), called
+    return ops
 
 
 def _below(n: Any) -> Any:
@@ -73,6 +107,18 @@ def _spherical(name: str, low: float, high: float) -> Op:
 def _over(y: Any, x: Any) -> Any:
     """y / x, and its limit 0 at x = 0."""
     return np.where(x == 0, 0.0 * y, y / np.where(x == 0, 1.0, x))
+
+
+def _kelvin(ts: Any, y: Any, x: Any) -> Any:
+    # w = ber + i bei and ker + i kei solve w'' = i w - w' / x; DLMF 10.61.3
+    return ts[0] * y[2], ts[0] * y[3], ts[0] * (1j * y[0] - _over(y[2], x)), ts[0] * (1j * y[1] - _over(y[3], x))
+
+
+def _scaled_airy(ts: Any, y: Any, x: Any) -> Any:
+    # Ai and Ai' are scaled by e^(2/3 x^(3/2)), Bi and Bi' by its reciprocal, which for x < 0 is 1
+    root = np.sqrt(np.maximum(x, 0.0))
+    ai, bi = (y[1] + root * y[0], x * y[0] + root * y[1]), (y[3] - root * y[2], x * y[2] - root * y[3])
+    return tuple(ts[0] * f for f in (*ai, *bi))
 
 
 def _struve(v: Any, x: Any) -> Any:
@@ -107,9 +153,9 @@ OPS: list[Op] = [
     _order("hankel2", -1.0, always_complex=True),
     _order("yn", -1.0, complex_at=(), integers=(0,)),
     _order("kn", 1.0, -1.0, complex_at=(), integers=(0,)),
-    _scaled("jve", -1.0, False),
-    _scaled("yve", -1.0, False),
-    _scaled("ive", 1.0, True),
+    *_scaled("jve", -1.0, False),
+    *_scaled("yve", -1.0, False),
+    *_scaled("ive", 1.0, True),
     row(
         "kve", no_partial("kve", "order"), lambda y, v, z: y - _half("kve", 1.0)(v, z), ranges=(ORDER, POSITIVE),
         orders=1, complex_at=(1,),
@@ -146,6 +192,8 @@ OPS: list[Op] = [
         "airy", rule=Rule(jvp=lambda ts, y, z: (y[1] * ts[0], z * y[0] * ts[0], y[3] * ts[0], z * y[2] * ts[0])),
         complex_at=(0,), outputs=4,
     ),
+    row("kelvin", rule=Rule(jvp=_kelvin), ranges=(POSITIVE,), outputs=4, always_complex=True),
+    row("airye", rule=Rule(jvp=_scaled_airy), ranges=(POSITIVE,), outputs=4),
     # integrals of the above from 0, those over t from x (or, without the value at 0, to x)
     _integrals("itj0y0", lambda x: (sp.j0(x), sp.y0(x))),
     _integrals("iti0k0", lambda x: (sp.i0(x), sp.k0(x))),

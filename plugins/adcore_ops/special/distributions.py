@@ -12,17 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from adcore.extend import Op
+from adcore.extend import Op, Sample
 from adcore_ops.special.gamma import beta_density, gamma_density
 from adcore_ops.special.row import ANY, ORDER, POSITIVE, UNIT, no_partial, row, sp
 
 
-def _student_density(df: Any, t: Any) -> Any:
+def student_density(df: Any, t: Any) -> Any:
+    """The density of Student's distribution."""
     front = sp.gammaln(0.5 * (df + 1.0)) - sp.gammaln(0.5 * df)
     return np.exp(front - 0.5 * (df + 1.0) * np.log1p(t * t / df)) / np.sqrt(math.pi * df)
 
 
-def _f_density(d1: Any, d2: Any, x: Any) -> Any:
+def f_density(d1: Any, d2: Any, x: Any) -> Any:
+    """The density of Fisher's distribution."""
     total = d2 + d1 * x
     return beta_density(0.5 * d1, 0.5 * d2, d1 * x / total) * (d1 * d2) / (total * total)
 
@@ -41,7 +43,7 @@ def _normal_slope(p: Any) -> Any:
     return math.sqrt(2.0 * math.pi) * np.exp(0.5 * (z * z))
 
 
-def _student_slope(df: Any, t: Any) -> Any:
+def student_slope(df: Any, t: Any) -> Any:
     """d stdtr / d df: stdtr = 1/2 + sign(t) (1 - I_w(df/2, 1/2)) / 2, w = df / (df + t^2)."""
     total = df + t * t
     w = df / total
@@ -51,7 +53,7 @@ def _student_slope(df: Any, t: Any) -> Any:
     return -0.5 * np.sign(t) * (0.5 * sp.betainc_slope(half, 0.5, w, i=1, j=0) + moved)
 
 
-def _fisher_slope(d1: Any, d2: Any, x: Any, first: bool) -> Any:
+def fisher_slope(d1: Any, d2: Any, x: Any, first: bool) -> Any:
     """d fdtr / d dfn (or dfd): fdtr = I_w(dfn / 2, dfd / 2), w = dfn x / (dfn x + dfd)."""
     total = d1 * x + d2
     slope = sp.betainc_slope(0.5 * d1, 0.5 * d2, d1 * x / total, i=int(first), j=int(not first))
@@ -59,11 +61,23 @@ def _fisher_slope(d1: Any, d2: Any, x: Any, first: bool) -> Any:
     return 0.5 * slope + beta_density(0.5 * d1, 0.5 * d2, d1 * x / total) * moved / (total * total)
 
 
+def _noncentral_density(x: Any, df: Any, nc: Any) -> Any:
+    """The density of the noncentral chi-squared distribution: that of the central one at nc = 0."""
+    r = np.sqrt(nc * x)
+    near = r < 1.0
+    small, large = np.where(near, 0.25 * nc * x, 0.0), np.where(near, 1.0, r)
+    series = gamma_density(0.5 * df, 0.5 * x) * np.exp(-0.5 * nc) * sp.hyp0f1(0.5 * df, small)
+    ratio = np.where(near, 1.0, x) / np.where(near, 1.0, nc)
+    gap = np.sqrt(x) - np.sqrt(nc)
+    bessel = np.exp(-0.5 * gap * gap) * np.power(ratio, 0.25 * df - 0.5) * sp.ive(0.5 * df - 1.0, large)
+    return 0.5 * np.where(near, series, bessel)
+
+
 def _fisher(name: str, sign: float) -> Op:
     return row(
-        name, lambda y, a, b, x: sign * _fisher_slope(a, b, x, True),
-        lambda y, a, b, x: sign * _fisher_slope(a, b, x, False),
-        lambda y, a, b, x: sign * _f_density(a, b, x), ranges=(POSITIVE, POSITIVE, POSITIVE),
+        name, lambda y, a, b, x: sign * fisher_slope(a, b, x, True),
+        lambda y, a, b, x: sign * fisher_slope(a, b, x, False),
+        lambda y, a, b, x: sign * f_density(a, b, x), ranges=(POSITIVE, POSITIVE, POSITIVE),
     )  # fmt: skip
 
 
@@ -75,11 +89,19 @@ def _counted(name: str, slope: Any) -> Op:
     )  # fmt: skip
 
 
+NONCENTRAL, NONCENTRAL_INVERSE = (
+    (Sample(((5, 1), (3,)), (first, POSITIVE), program=program),)
+    for first, program in (
+        (POSITIVE, lambda x, nc: sp.chndtr(x, 3.0, nc)),
+        (UNIT, lambda p, nc: sp.chndtrix(p, 3.0, nc)),
+    )
+)
+
 OPS: list[Op] = [
-    row("stdtr", lambda y, v, t: _student_slope(v, t), lambda y, v, t: _student_density(v, t), ranges=(POSITIVE, ANY)),
+    row("stdtr", lambda y, v, t: student_slope(v, t), lambda y, v, t: student_density(v, t), ranges=(POSITIVE, ANY)),
     row(
-        "stdtrit", lambda y, v, p: -_student_slope(v, y) / _student_density(v, y),
-        lambda y, v, p: 1.0 / _student_density(v, y), ranges=((0.8, 3.0), UNIT),
+        "stdtrit", lambda y, v, p: -student_slope(v, y) / student_density(v, y),
+        lambda y, v, p: 1.0 / student_density(v, y), ranges=((0.8, 3.0), UNIT),
     ),
     row(
         "chdtr", lambda y, v, x: 0.5 * sp.gammainc_slope(0.5 * v, 0.5 * x, n=1),
@@ -93,12 +115,23 @@ OPS: list[Op] = [
         "chdtri", lambda y, v, p: -sp.gammainc_slope(0.5 * v, 0.5 * y, n=1) / gamma_density(0.5 * v, 0.5 * y),
         lambda y, v, p: -2.0 / gamma_density(0.5 * v, 0.5 * y), ranges=(ORDER, UNIT),
     ),
+    row(
+        "chndtr", lambda y, x, df, nc: _noncentral_density(x, df, nc), no_partial("chndtr", "degrees of freedom"),
+        lambda y, x, df, nc: -_noncentral_density(x, df + 2.0, nc), ranges=(POSITIVE, ORDER, POSITIVE),
+        samples=NONCENTRAL,
+    ),
+    row(
+        "chndtrix", lambda y, p, df, nc: 1.0 / _noncentral_density(y, df, nc),
+        no_partial("chndtrix", "degrees of freedom"),
+        lambda y, p, df, nc: _noncentral_density(y, df + 2.0, nc) / _noncentral_density(y, df, nc),
+        ranges=(UNIT, ORDER, POSITIVE), samples=NONCENTRAL_INVERSE,
+    ),
     _fisher("fdtr", 1.0),
     _fisher("fdtrc", -1.0),
     row(
-        "fdtri", lambda y, a, b, p: -_fisher_slope(a, b, y, True) / _f_density(a, b, y),
-        lambda y, a, b, p: -_fisher_slope(a, b, y, False) / _f_density(a, b, y),
-        lambda y, a, b, p: 1.0 / _f_density(a, b, y), ranges=(POSITIVE, POSITIVE, UNIT),
+        "fdtri", lambda y, a, b, p: -fisher_slope(a, b, y, True) / f_density(a, b, y),
+        lambda y, a, b, p: -fisher_slope(a, b, y, False) / f_density(a, b, y),
+        lambda y, a, b, p: 1.0 / f_density(a, b, y), ranges=(POSITIVE, POSITIVE, UNIT),
     ),
     row(
         "gdtr", lambda y, a, b, x: x * gamma_density(b, a * x), lambda y, a, b, x: sp.gammainc_slope(b, a * x, n=1),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from adcore.extend import Op, Sample
-from adcore_ops.special.row import ORDER, POSITIVE, no_partial, row, sp
+from adcore_ops.special.row import ORDER, POSITIVE, arrays, no_partial, row, sp
 
 INSIDE = (-0.8, 0.8)
 
@@ -43,6 +43,18 @@ def _polynomial(name: str, slope: Callable[..., Any], parameters: int = 0, **for
     )  # fmt: skip
 
 
+def _associated(y: Any, m: Any, v: Any, x: Any) -> Any:
+    # (1 - x^2) P' = (v + m) P_(v-1) - v x P; DLMF 14.10.5
+    return ((v + m) * sp.lpmv(m, v - 1.0, x) - v * x * y) / (1.0 - x * x)
+
+
+def _harmonic(y: Any, n: Any, m: Any, theta: Any, phi: Any) -> Any:
+    """The slope in theta by the neighbours in m, which unlike m cot(theta) have no pole; DLMF 14.10.2."""
+    above = np.sqrt(np.maximum((n - m) * (n + m + 1), 0.0)) * np.exp(-1j * phi)
+    below = np.sqrt(np.maximum((n + m) * (n - m + 1), 0.0)) * np.exp(1j * phi)
+    return 0.5 * (above * sp.sph_harm_y(n, m + 1, theta, phi) - below * sp.sph_harm_y(n, m - 1, theta, phi))
+
+
 OPS: list[Op] = [
     row(
         "hyp0f1", no_partial("hyp0f1", "parameter"), lambda y, b, z: sp.hyp0f1(b + 1.0, z) / b,
@@ -66,6 +78,20 @@ OPS: list[Op] = [
         lambda y, a, b, c, z: a * b / c * sp.hyp2f1(a + 1.0, b + 1.0, c + 1.0, z),
         ranges=(ORDER, ORDER, ORDER, INSIDE), orders=3, complex_at=(3,),
     ),
+    row(
+        "log_wright_bessel", no_partial("log_wright_bessel", "parameter a"),
+        no_partial("log_wright_bessel", "parameter b"),
+        lambda y, a, b, x: np.exp(sp.log_wright_bessel(a, a + b, x) - y), ranges=(ORDER, ORDER, POSITIVE), orders=2,
+    ),
+    row(
+        "lpmv", no_partial("lpmv", "order"), no_partial("lpmv", "degree"), _associated, ranges=(ORDER, ORDER, INSIDE),
+        orders=2,
+    ),
+    row(
+        "sph_harm_y", no_partial("sph_harm_y", "degree"), no_partial("sph_harm_y", "order"), _harmonic,
+        lambda y, n, m, theta, phi: 1j * m * y, ranges=((0.0, 5.0), (0.0, 5.0), (0.2, 3.0), (0.0, 6.0)),
+        integers=(0, 1), whole=True, always_complex=True, out=False, records=(), heap=arrays(64),
+    ),
     _polynomial("eval_legendre", lambda n, m, x: sp.eval_gegenbauer(m, 1.5, x), complex_at=(1,)),
     _polynomial("eval_chebyt", lambda n, m, x: n * sp.eval_chebyu(m, x), complex_at=(1,)),
     _polynomial("eval_chebyu", lambda n, m, x: 2.0 * sp.eval_gegenbauer(m, 2.0, x), complex_at=(1,)),
@@ -82,5 +108,8 @@ OPS: list[Op] = [
     _polynomial(
         "eval_jacobi", lambda n, m, a, b, x: 0.5 * (n + a + b + 1.0) * sp.eval_jacobi(m, a + 1.0, b + 1.0, x), 2,
         complex_at=(3,),
+    ),
+    _polynomial(
+        "eval_sh_jacobi", lambda n, m, p, q, x: n * sp.eval_sh_jacobi(m, p + 2.0, q + 1.0, x), 2, complex_at=(3,),
     ),
 ]  # fmt: skip

@@ -68,12 +68,6 @@ def _voigt_sigma(y: Any, x: Any, sigma: Any, gamma: Any) -> Any:
     return -y / sigma - np.real(slope * z) / (math.sqrt(2.0 * math.pi) * sigma * sigma)
 
 
-def _incomplete(name: str, slope: Any) -> Op:
-    """An elliptic integral up to the angle phi, of which it has this derivative."""
-    samples = (Sample(((2, 3), (2, 3)), (ANY, (0.0, 1.0)), dtypes=("float64", "int64")),)
-    return row(name, slope, no_partial(name, "parameter m"), ranges=(ANY, (0.0, 1.0)), samples=samples)
-
-
 OPS: list[Op] = [
     row("expi", lambda y, x: np.exp(x) / x, ranges=(POSITIVE,), complex_at=(0,)),
     row("exp1", lambda y, x: -np.exp(-x) / x, ranges=(POSITIVE,), complex_at=(0,)),
@@ -85,8 +79,6 @@ OPS: list[Op] = [
     row("ellipk", lambda y, m: (math.pi / 8) * sp.hyp2f1(1.5, 1.5, 2.0, m), ranges=((-0.9, 0.9),)),
     row("ellipe", lambda y, m: -(math.pi / 8) * sp.hyp2f1(0.5, 1.5, 2.0, m), ranges=((-0.9, 0.9),)),
     row("ellipkm1", _ellipkm1, ranges=((0.1, 1.4),)),
-    _incomplete("ellipkinc", lambda y, phi, m: 1.0 / np.sqrt(1.0 - m * np.sin(phi) ** 2)),
-    _incomplete("ellipeinc", lambda y, phi, m: np.sqrt(1.0 - m * np.sin(phi) ** 2)),
     row(
         "lambertw", lambda y, z, k: np.exp(-y) / (1.0 + y), no_partial("lambertw", "branch"),
         ranges=(POSITIVE, (-1.0, 2.0)), integers=(1,), whole=True, complex_at=(0,), always_complex=True, out=False,

@@ -105,6 +105,8 @@ class Form:
 
     integers: which arguments may be integers. whole: which must be. complex_at: which may be complex.
     always_complex: the result is complex also for real arguments. outputs: how many results it has.
+    part: which of SciPy's results it is, where an op is one of several; computed in float64, because SciPy's
+    own loops of float32 stop at nan.
     """
 
     count: int
@@ -113,6 +115,7 @@ class Form:
     complex_at: tuple[int, ...] = ()
     always_complex: bool = False
     outputs: int = 1
+    part: int | None = None
 
     def dtype(self, dtypes: tuple[Any, ...]) -> Any:
         """The dtype of the results. Raises TypeError for arguments that it does not take."""
@@ -152,9 +155,12 @@ class Form:
         """scipy.special's function of that name at these arrays; results go to what follows the arguments."""
         xs, places = args[: self.count], args[self.count :]
         given = [argument(x, i in self.integers) for i, x in enumerate(xs)]
+        if self.part is not None:
+            given = [x.astype(np.float64, copy=False) for x in given]
         y = scipy_function(name)(*given, *places)
         if places:
             return y
+        y = y if self.part is None else y[self.part]
         dtype = self.dtype(tuple(x.dtype for x in xs))
         if self.outputs > 1:
             return tuple(np.asarray(part).astype(dtype, copy=False) for part in y)
