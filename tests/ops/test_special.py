@@ -204,6 +204,7 @@ def test_airy_and_other_functions_of_several_results() -> None:
     check_grads(lambda x: sp.fresnel(x)[1] + sp.sici(x)[1], (0.7,))
     z = np.array([0.3 + 0.4j])
     check_grads(lambda z: tuple(sp.airy(z)), (z,))
+    check_grads(lambda z: tuple(sp.airye(z)), (np.array([0.3 + 0.4j, -1.2 - 0.7j]),), order=2)
 
 
 # --- what has no derivative, and what is not there -----------------------------------------------

@@ -114,11 +114,17 @@ def _kelvin(ts: Any, y: Any, x: Any) -> Any:
     return ts[0] * y[2], ts[0] * y[3], ts[0] * (1j * y[0] - _over(y[2], x)), ts[0] * (1j * y[1] - _over(y[3], x))
 
 
-def _scaled_airy(ts: Any, y: Any, x: Any) -> Any:
-    # Ai and Ai' are scaled by e^(2/3 x^(3/2)), Bi and Bi' by its reciprocal, which for x < 0 is 1
-    root = np.sqrt(np.maximum(x, 0.0))
-    ai, bi = (y[1] + root * y[0], x * y[0] + root * y[1]), (y[3] - root * y[2], x * y[2] - root * y[3])
-    return tuple(ts[0] * f for f in (*ai, *bi))
+def _scaled_airy(ts: Any, y: Any, z: Any) -> Any:
+    # with s = 2/3 z^(3/2), s' = z^(1/2): Ai and Ai' are scaled by e^s, Bi and Bi' by e^-|Re s|, for real z < 0 by 1
+    t = ts[0]
+    if z.dtype.kind == "c":
+        root = np.sqrt(z)
+        moved = np.sign(np.real(root * z)) * np.real(root * t)
+    else:
+        root = np.sqrt(np.maximum(z, 0.0))
+        moved = root * t
+    ai = t * (y[1] + root * y[0]), t * (z * y[0] + root * y[1])
+    return (*ai, t * y[3] - moved * y[2], t * z * y[2] - moved * y[3])
 
 
 def _struve(v: Any, x: Any) -> Any:
@@ -193,7 +199,7 @@ OPS: list[Op] = [
         complex_at=(0,), outputs=4,
     ),
     row("kelvin", rule=Rule(jvp=_kelvin), ranges=(POSITIVE,), outputs=4, always_complex=True),
-    row("airye", rule=Rule(jvp=_scaled_airy), ranges=(POSITIVE,), outputs=4),
+    row("airye", rule=Rule(jvp=_scaled_airy), ranges=(POSITIVE,), complex_at=(0,), outputs=4),
     # integrals of the above from 0, those over t from x (or, without the value at 0, to x)
     _integrals("itj0y0", lambda x: (sp.j0(x), sp.y0(x))),
     _integrals("iti0k0", lambda x: (sp.i0(x), sp.k0(x))),
