@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from json.scanner import make_scanner
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -112,6 +112,12 @@ def parse(raw: bytes, item: int | None = None) -> dict[str, Any]:
     if item is not None and line["item"] != item:
         raise ValueError(f"it is that of item {line['item']}")
     return line
+
+
+def read_line(file: IO[bytes], item: int, offset: int) -> dict[str, Any]:
+    """What the line of an item says, in an open manifest. Raises ValueError if it is not what was written."""
+    file.seek(max(offset, 0))
+    return parse(file.readline() if offset >= 0 else b"", item)
 
 
 def lost_line(path: Path, reason: object) -> JobDamagedError:

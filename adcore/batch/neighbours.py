@@ -101,6 +101,7 @@ def _jobs(folders: Iterable[Path], place: Path) -> list[Path]:
     """The job directories among some folders and right below them, except this one."""
     found: dict[Path, None] = {}
     for folder in folders:
-        below = sorted(folder.iterdir()) if folder.is_dir() else []
-        found |= {path.resolve(): None for path in (folder, *below) if (path / directory.JOB).is_file()}
+        with contextlib.suppress(OSError):  # not there, or not for us
+            paths = (folder, *sorted(folder.iterdir()))
+            found |= {path.resolve(): None for path in paths if (path / directory.JOB).is_file()}
     return [path for path in found if path != place.resolve()]

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from adcore.batch import directory
 from adcore.batch.directory import Job
 from adcore.batch.journal import DONE, Journal, Row
-from adcore.batch.manifest import decoder, lost_line, parse
+from adcore.batch.manifest import decoder, lost_line, read_line
 from adcore.batch.shards import Store
 from adcore.config import nearest
 from adcore.errors import BatchError, ConfigError, MissingExtraError, StorageError
@@ -37,7 +37,7 @@ class Results:
         journal.hold()
         self._shards = {shard: name for shard, name, _, _ in journal.shards()}
         self._open: OrderedDict[int, Shard] = OrderedDict()
-        self._manifest = open(place / directory.MANIFEST, "rb")  # noqa: SIM115 - closed by close
+        self._manifest: IO[bytes] | None = None
         self._decoders: dict[str, Callable[[Any], Array]] = {}
 
     def __len__(self) -> int:
@@ -151,7 +151,8 @@ class Results:
     def close(self) -> None:
         """Close the journal and let go of the shards."""
         self._open.clear()
-        self._manifest.close()
+        if self._manifest:
+            self._manifest.close()
         self._journal.close()
 
     def __enter__(self) -> "Results":
@@ -173,10 +174,11 @@ class Results:
         )
 
     def _line(self, row: Row) -> dict[str, Any]:
-        self._manifest.seek(max(row.offset, 0))
         try:
-            return parse(self._manifest.readline() if row.offset >= 0 else b"", row.item)
-        except ValueError as error:
+            if self._manifest is None:
+                self._manifest = open(self.place / directory.MANIFEST, "rb")  # noqa: SIM115 - closed by close
+            return read_line(self._manifest, row.item, row.offset)
+        except (OSError, ValueError) as error:
             raise lost_line(self.place / directory.MANIFEST, f"item {row.item}: {error}") from None
 
     def _decoder(self, name: str) -> Callable[[Any], Array]:

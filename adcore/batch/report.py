@@ -15,7 +15,7 @@ from typing import Any
 
 from adcore.batch.directory import MANIFEST, Group, Job
 from adcore.batch.journal import Journal
-from adcore.batch.manifest import parse
+from adcore.batch.manifest import read_line
 from adcore.errors import StorageError
 
 COLUMNS = (
@@ -38,16 +38,15 @@ class Failure:
 
 def first_failures(place: Path, journal: Journal) -> tuple[Failure, ...]:
     """The first items that failed or are quarantined."""
-    found = []
-    with open(place / MANIFEST, "rb") as file:
-        for row in list(islice(journal.rows("r.state IN (2, 3)"), SHOWN)):
-            inputs = {}
-            if row.offset >= 0:
-                file.seek(row.offset)
-                with contextlib.suppress(ValueError):  # a damaged line: its error says so
-                    inputs = parse(file.readline(), row.item)["inputs"]
-            found.append(Failure(row.item, row.kind or "", row.message or "", inputs, row.detail or ""))
-    return tuple(found)
+    rows = list(islice(journal.rows("r.state IN (2, 3)"), SHOWN))
+    inputs: dict[int, Mapping[str, Any]] = {}
+    with contextlib.suppress(OSError), open(place / MANIFEST, "rb") as file:
+        for row in rows:
+            with contextlib.suppress(ValueError):  # of a damaged or lost line: its error says so
+                inputs[row.item] = read_line(file, row.item, row.offset)["inputs"]
+    return tuple(
+        Failure(row.item, row.kind or "", row.message or "", inputs.get(row.item, {}), row.detail or "") for row in rows
+    )
 
 
 def write_report(place: Path, job: Job, journal: Journal) -> Path:

@@ -118,6 +118,16 @@ def test_a_damaged_manifest_costs_only_items_that_have_no_result_and_the_job_fil
         assert found.array("inputs/x").tolist() == [[n, n + 0.5, 1] for n in range(12)]
 
 
+def test_without_its_manifest_a_job_still_has_its_results_and_its_status(bench):
+    place = verbs.run(items(bench, [0] * 4 + [chaos.RAISE], executor="here")).place
+    (place / "manifest.jsonl").unlink()
+    check_results(place, range(4))
+    found = verbs.status(place)
+    assert (found.counts["done"], found.failures[0].kind, found.failures[0].inputs) == (4, "ValueError", {})
+    with verbs.results(place) as found, pytest.raises(JobDamagedError, match="No such file"):
+        found.inputs(0)
+
+
 def test_a_line_that_is_damaged_while_the_job_runs_fails_its_item_and_no_other(bench):
     path = items(bench, [0] * 12, executor="here")
     body = (
