@@ -21,6 +21,7 @@ from adcore.extend import (
     Pick,
     Plan,
     Request,
+    Rule,
     Strategy,
     Trail,
     affected,
@@ -28,6 +29,7 @@ from adcore.extend import (
     bytes_in_words,
     default_plan,
     jvp,
+    make_methods,
     make_strategy,
     method_of,
     registry,
@@ -85,7 +87,7 @@ class Auto(Strategy):
         """The strategy, methods for regions and initial-value problems, and the reason in a sentence."""
         if request is None or not request.wrt or not request.of:
             return _schedule_only(graph, budget)
-        forward, reverse = weigh(graph, request, budget)
+        forward, reverse = weigh(graph, request, budget, self._for_solvers(graph))
         room = _room(budget, reverse.peak)
         against = _against(reverse, room)
         odes = self._odes(graph, request)
@@ -106,7 +108,7 @@ class Auto(Strategy):
         """By forward mode for jvp; by reverse mode, mixed, for vjp."""
         if request.kind == "jvp":
             return jvp(graph, request.wrt, self.methods)
-        reverse = weigh(graph, request, budget)[1]
+        reverse = weigh(graph, request, budget, self._for_solvers(graph))[1]
         mix = self._mixed(graph, request, reverse, _room(budget, reverse.peak))
         return vjp(graph, request.wrt, request.of, self.methods) if mix is None else mix.graph
 
@@ -122,6 +124,12 @@ class Auto(Strategy):
         found = solves(graph, affected(graph, [graph.inputs[i] for i in request.wrt]))
         said = [method_of(node, active)[1] for node, active in found]
         return "; ".join(f"initial-value problems {why}" for why in dict.fromkeys(said))
+
+    def _for_solvers(self, graph: Graph) -> dict[str, Rule]:
+        """The method for initial-value problems, if a solver steps by itself, so that there is no other derivative."""
+        if not any(node.params["samples"] for node, _ in solves(graph, set(graph.inputs))):
+            return {}
+        return {SOLVE: self.methods.get(SOLVE) or make_methods({SOLVE: "auto"})[SOLVE]}
 
     def _mixed(self, graph: Graph, request: Request, reverse: Weighed, room: int | None) -> Mixed | None:
         """Reverse with regions in forward mode, if that is smaller and not much dearer."""
@@ -139,17 +147,17 @@ class Auto(Strategy):
 # --- weighing ------------------------------------------------------------------------------------
 
 
-def weigh(graph: Graph, request: Request, budget: Budget) -> tuple[Weighed | None, Weighed]:
-    """Forward (None where it is no question) and reverse for a request."""
+def weigh(graph: Graph, request: Request, budget: Budget, methods: dict[str, Rule]) -> tuple[Weighed | None, Weighed]:
+    """Forward (None where it is no question, or with methods) and reverse for a request."""
     own = max(total_work(default_plan(graph)), 1.0)
     n_in = columns(graph, list(request.wrt))
     n_out = columns_out(graph, request)
     rows = n_out if request.kind in ("jacobian", "jvp") else 1
-    pulled = simplify(vjp(graph, request.wrt, request.of))
+    pulled = simplify(vjp(graph, request.wrt, request.of, methods))
     peak = default_plan(pulled).cost.peak_bytes
     trails = sum(v.type.nbytes for node in pulled.nodes for v in node.outputs if isinstance(v.type, Trail))
     reverse = Weighed("reverse", rows, _passes(graph, pulled, rows, 1) / own, peak, trails)
-    if request.kind in ("hvp", "hessian"):
+    if methods or request.kind in ("hvp", "hessian"):
         return None, reverse  # these are forward over the gradient, and it is the gradient that is chosen here
     pushed = simplify(jvp(graph, request.wrt))
     cols = 1 if request.kind == "jvp" else n_in

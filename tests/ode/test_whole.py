@@ -88,6 +88,7 @@ def test_auto_and_the_strategy_take_the_adjoint_ode_and_say_so():
     np.testing.assert_array_equal(
         ad.grad(graph, strategy="ode_adjoint")(*POINT), ad.grad(graph, config=by("gauss"))(*POINT)
     )
+    np.testing.assert_array_equal(ad.grad(graph, strategy="auto")(*POINT), ad.grad(graph, config=by("gauss"))(*POINT))
 
 
 @pytest.mark.parametrize("way", ["discrete", "forward"])
