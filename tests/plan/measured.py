@@ -21,10 +21,10 @@ def run(plan: Plan, args: Sequence[Any]) -> tuple[list[bytes], int]:
     These are the inputs, arrays that the program keeps from call to call, and all that a call takes besides, with
     Python's own objects. Constants are the graph's, and were there before.
     """
+    program = find_backend().compile(plan)  # takes no memory for arrays before the first run
     tracemalloc.start()
-    program = find_backend().compile(plan)
     program.all(*args)
-    gc.collect()
+    gc.collect(0)  # the young are enough: a whole collection takes longer than the run
     kept = tracemalloc.take_snapshot().filter_traces([ARRAYS]).statistics("filename")
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]

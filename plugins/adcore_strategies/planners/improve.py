@@ -28,7 +28,7 @@ from .sequence import Core, Sweep, expand, fits, reduce_problem, sweep
 __all__ = ["improve", "plan", "repair", "squeeze"]
 
 
-def plan(problem: Problem, budget: int, work: int = 3_000_000) -> Steps | None:
+def plan(problem: Problem, budget: int, work: int = 500_000) -> Steps | None:
     """A schedule within the budget (bytes) by repair of the graph order and local search, or None.
 
     >>> from .problem import Task
