@@ -129,6 +129,21 @@ def test_backward_time_and_no_time_at_all_are_no_special_cases(span):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("method, most", [("interpolating", 6.0), ("gauss", 7.0)])
+@pytest.mark.parametrize("name", ["lotka_volterra", "damped_pendulum"])
+def test_an_adjoint_costs_a_few_solutions(name, method, most):
+    """In evaluations of the right-hand side, a vjp counted as three: solution, the same again, lambda, and nodes."""
+    problem = Problem(name)
+    args = problem.arguments()
+    graph = ad.trace(problem.loss("Tsit5", 1e-7), **args)
+    made = ad.differentiate(graph, "grad", wrt=["params", "y0"], config=by(method)).compile()
+    told = made.measure(*args["params"].values(), *(v for k, v in args.items() if k != "params")).reports
+    (steps, _, forward, _), (taken, rejected, backward, _) = told["solve_ivp"], told["solve_ivp, backwards"]
+    nodes = 3 * (steps + len(args["obs_times"])) if method == "gauss" else 0
+    assert 2 * forward + 3 * backward + 3 * nodes <= most * forward
+    assert rejected <= 0.05 * taken
+
+
 # --- backsolve, and what is refused --------------------------------------------------------------
 
 
