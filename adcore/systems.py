@@ -24,6 +24,7 @@ from adcore.trace import array_type, current, is_fitting, op_call
 from adcore.tracing import trace_graph
 from adcore.transform.jvp import jvp
 from adcore.transform.splice import call_graph
+from adcore.transform.vjp import vjp
 from adcore.transform.vmap import vmap
 
 SMALLEST = 24
@@ -171,6 +172,76 @@ class Band(Systems):
         return np.transpose(np.take(x, np.argsort(self.order), axis=0))
 
 
+@dataclass(frozen=True, slots=True)
+class Fed(Systems):
+    """A band, and after it k unknowns that feed nothing back, as integrals along the way do: solved last.
+
+    A matrix is held as the diagonals of the band, with below them k rows: what each of these unknowns takes from those
+    of the band, and in one more column its own factor.
+    """
+
+    m: Any
+    mass: Any
+    band: Band
+    k: int
+
+    @classmethod
+    def of(cls, pattern: Any, m: Any, mass: Any) -> Fed | None:
+        """For a square pattern and M; None where there is no such end or no band before it."""
+        used = np.flatnonzero(np.diff(pattern.tocsc().indptr))
+        n = int(used[-1]) + 1 if used.size else 0
+        k = pattern.shape[0] - n
+        apart = np.array_equal(mass[n:], np.eye(n + k)[n:]) and not np.any(mass[:n, n:])
+        if not k or not n or not apart:
+            return None
+        inner = None if m is None else m[:n] if m.ndim == 1 else m[:n, :n]
+        band = Band.of(pattern[:n, :n].tocsr(), inner, mass[:n, :n])
+        if band is None:
+            return None
+        rows = np.concatenate([np.zeros((k, n)), np.ones((k, 1))], axis=1)
+        held = np.concatenate([np.pad(band.mass, ((0, 0), (0, 1))), rows]).astype(mass.dtype)
+        return cls(m, held, band, k)
+
+    def jacobian(self, fun: Callable[[Any], Any], x: Any) -> Any:
+        """The band by tangents, the rows below it by cotangents."""
+        n = x.shape[0] - self.k
+        held = self.band.jacobian(lambda y: fun(np.concatenate([y, x[n:]]))[:n], x[:n])
+        rows = _pulled(lambda y: fun(np.concatenate([y, x[n:]]))[n:], x[:n], np.eye(self.k, dtype=x.dtype))
+        both = np.concatenate([held, rows])
+        return np.concatenate([both, np.zeros_like(both[:, :1])], axis=1)
+
+    def _split(self, matrix: Any) -> tuple[Any, Any, Any]:
+        """The band, the rows below it, and their own factors."""
+        rows, n = self.band.mass.shape
+        return matrix[:rows, :n], matrix[rows:, :n], matrix[rows:, n]
+
+    def factors(self, matrix: Any) -> tuple[Any, ...]:
+        """Those of the band, and what comes after."""
+        held, rows, own = self._split(matrix)
+        return *self.band.factors(held), rows, own
+
+    def corrected(self, r: Any, *factors: Any) -> Any:
+        """The band first."""
+        *held, rows, own = factors
+        n = r.shape[0] - self.k
+        y = self.band.corrected(r[:n], *held)
+        return np.concatenate([y, (r[n:] - rows @ y) / own])
+
+    def coupled(self, weights: Sequence[Sequence[Any]], jacobians: Sequence[Any]) -> Any:
+        """(the coupled band, the weights, what the unknowns after it take)."""
+        parts = [self._split(j) for j in jacobians]
+        return self.band.coupled(weights, [held for held, _, _ in parts]), weights, [rows for _, rows, _ in parts]
+
+    def solve(self, matrix: Any, r: Any) -> Any:
+        """The band first."""
+        held, weights, taken = matrix
+        n = r.shape[1] - self.k
+        y = self.band.solve(held, r[:, :n])
+        moved = [rows @ y[b] for b, rows in enumerate(taken)]
+        after = [r[a, n:] + sum(w * x for w, x in zip(row, moved, strict=True)) for a, row in enumerate(weights)]
+        return np.concatenate([y, np.stack(after)], axis=1)
+
+
 def systems_of(graph: Graph, wrt: int, mass: Any = None) -> Systems:
     """How systems with M and the Jacobian of a graph's first output by its input `wrt` are best held.
 
@@ -188,7 +259,8 @@ def systems_of(graph: Graph, wrt: int, mass: Any = None) -> Systems:
     if n <= SMALLEST or is_fitting():
         return full
     try:
-        return Band.of(pattern_of(graph, wrt, 0), m, mass) or full
+        pattern = pattern_of(graph, wrt, 0)
+        return Band.of(pattern, m, mass) or Fed.of(pattern, m, mass) or full
     except (ImportError, MissingExtraError):
         return full
 
@@ -202,11 +274,20 @@ def _diagonals(a: Any, at: Any, wide: int) -> Any:
 
 def _pushed(fun: Callable[[Any], Any], x: Any, seeds: Any) -> Any:
     """The Jacobian of fun at x times each of the seeds. seeds: (k, n). Returns: (k, m)."""
+    return _passed(jvp, fun, x, seeds)
+
+
+def _pulled(fun: Callable[[Any], Any], x: Any, seeds: Any) -> Any:
+    """Each of the seeds times the Jacobian of fun at x. seeds: (k, m). Returns: (k, n)."""
+    return _passed(vjp, fun, x, seeds)
+
+
+def _passed(transform: Callable[..., Graph], fun: Callable[[Any], Any], x: Any, seeds: Any) -> Any:
+    """All seeds through fun in one batch."""
     trace = current()
     assert trace is not None
     graph, captured = trace_graph(fun, [trace.wrap(Value(x._type))], name="field")
-    one = jvp(graph, [0])
     flags = [False] * len(graph.inputs) + [True]
-    batched = vmap(one, flags, len(seeds), [False, True])
+    batched = vmap(transform(graph, [0]), flags, len(seeds), [False, True])
     given = [x, *(trace.wrap(v) for v in captured), trace.wrap(trace.constant(seeds))]
     return call_graph(trace, batched, given)[1]

@@ -161,3 +161,24 @@ def test_a_file_for_any_number_of_states_has_full_matrices(method):
     _, pull = ad.vjp(heat, y0, 0.7)
     found = ad.differentiate(graph, "vjp").at(n=43)(y0, 0.7, np.ones(43))
     np.testing.assert_allclose(found[1][0], pull(np.ones(43))[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["ESDIRK4", "Radau"])
+def test_integrals_along_the_way_leave_the_band_a_band(method, monkeypatch):
+    n = 62
+
+    def loss(p, y0):
+        running = lambda t, y, p: p[0] * np.sum(y**2)
+        sol = ad.solve_ivp(brusselator, (0.0, 0.5), y0, method, args=(p,), rtol=1e-7, atol=1e-9, running=running)
+        return sol.running + np.sum(sol.y)
+
+    graph = ad.trace(loss, P, start(n))
+    assert any(node.op == "linalg::solve_factored_banded" for node in nodes(graph))
+    by_gauss = {"strategy": {"methods": {"core::solve_ivp": {"name": "interpolating", "rtol": 1e-8}}}}
+    banded = ad.grad(graph, wrt=[0, 1])(P, start(n))
+    adjoint = ad.grad(graph, wrt=[0, 1], config=by_gauss)(P, start(n))
+    monkeypatch.setattr(systems, "SMALLEST", n + 1)
+    full = ad.grad(ad.trace(loss, P, start(n)), wrt=[0, 1])(P, start(n))
+    for a, b, c in zip(banded, full, adjoint, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7)
+        np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-4 * np.max(np.abs(a)))

@@ -146,14 +146,10 @@ class Radau(Stepper):
 
 def _one_stage(systems: Systems, f: Callable[[Any], Any], weight: Any) -> Linear:
     """The systems of a stage Y = base + weight f(Y)."""
-
-    def matrix(Y: Any) -> Any:
-        return systems.coupled([[weight]], [systems.jacobian(f, Y)])
-
     return Linear(
-        lambda Y: systems.factors(matrix(Y)),
+        lambda Y: systems.factors(systems.mass - weight * systems.jacobian(f, Y)),
         systems.corrected,
-        lambda Y, r: systems.solve(matrix(Y), np.reshape(r, (1, -1)))[0],
+        lambda Y, r: systems.solve(systems.coupled([[weight]], [systems.jacobian(f, Y)]), np.reshape(r, (1, -1)))[0],
     )
 
 
