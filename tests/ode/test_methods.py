@@ -191,7 +191,7 @@ def with_mass(y0):
 @pytest.mark.parametrize(
     "f, has, methods",
     [
-        (with_event, "events", ["backsolve"]),
+        (with_event, "events", ["backsolve", "steady"]),
         (with_jump, "jumps", ["backsolve"]),
         (with_mass, "a mass matrix", ["backsolve"]),
     ],

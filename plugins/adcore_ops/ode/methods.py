@@ -183,7 +183,7 @@ def _too_much(node: Node, name: str) -> str:
     t_eval: Any = node.inputs[3].type
     kinds = {
         "observations before its end": name == "steady" and t_eval.shape[-1] > 0,
-        "events": backwards and len(p["events"]) > 0,
+        "events": name in ("backsolve", "steady") and len(p["events"]) > 0,
         "jumps": backwards and resets,
         "a mass matrix": backwards and p["mass"],
         "a mass matrix and jumps": name in ("interpolating", "gauss") and p["mass"] and resets,
