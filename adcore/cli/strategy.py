@@ -16,10 +16,11 @@ KINDS = ("jvp", "vjp", "grad", "value_and_grad", "jacobian", "hessian", "hvp")
 
 
 def strategy_arguments(parser: argparse.ArgumentParser) -> None:
-    """--strategy, --memory, --snapshots, --set."""
+    """--strategy, --memory, --disk, --snapshots, --set."""
     options = parser.add_argument_group("choice of strategy (over settings files and environment)")
     options.add_argument("--strategy", metavar="NAME", help="a strategy, auto, or a profile")
     options.add_argument("--memory", metavar="BYTES", help="peak allowed: 67108864, 64MiB, or 50%%")
+    options.add_argument("--disk", metavar="BYTES", help="what snapshots of loops may take on disk: 4GiB")
     options.add_argument("--snapshots", metavar="N", type=int, help="states of a loop that may be kept")
     options.add_argument(
         "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[],
@@ -40,7 +41,7 @@ def wrt_arguments(parser: argparse.ArgumentParser) -> None:
 def settings(args: argparse.Namespace) -> Config:
     """The settings in force for a command: those of --set, and over them those of --strategy and the like."""
     told: list[tuple[Key, Any]] = [assignment(text) for text in args.settings]
-    options = {"name": args.strategy, "memory": args.memory, "snapshots": args.snapshots}
+    options = {"name": args.strategy, "memory": args.memory, "disk": args.disk, "snapshots": args.snapshots}
     told += [(("strategy", key), value) for key, value in options.items() if value is not None]
 
     def where(key: Key) -> str:

@@ -29,6 +29,16 @@ def test_the_schedule_of_a_loop_is_drawn(tmp_path: Path, capsys: pytest.CaptureF
     assert "loop of <lambda>: 30 steps in" in capsys.readouterr().out
 
 
+def test_a_budget_for_the_disk_is_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ad.trace(looped, np.zeros(20_011)).save(tmp_path / "f.adg")
+    fast = ["--set", "write_speed=1 TB", "--set", "read_speed=1 TB"]
+    common = ["plan", str(tmp_path / "f.adg"), "--strategy", "checkpointed", "--memory", "2 MB", *fast]
+    assert main([*common, "--disk", "2MB"]) == 0
+    assert " on disk, " in capsys.readouterr().out
+    assert main([*common, "--disk", "much"]) == 2
+    assert "--disk" in capsys.readouterr().err
+
+
 def test_a_plan_without_a_schedule_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ad.trace(lambda x: np.sum(x * x), np.zeros(7)).save(tmp_path / "f.adg")
     code = main(["plan", str(tmp_path / "f.adg"), "--schedule", str(tmp_path / "loop.svg")])
