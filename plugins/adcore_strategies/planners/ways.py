@@ -26,6 +26,7 @@ from adcore.extend import (
     Pair,
     Plan,
     Schedule,
+    Trail,
     bodies,
     default_plan,
     total_work,
@@ -140,6 +141,13 @@ class Ways:
         return self.least.way if self.least.way.nbytes <= budget else None
 
     @cached_property
+    def _whole(self) -> bool:
+        """Whether a trail is kept whole because no schedule can lead it: several loops read it, or none."""
+        led = {pair.forward for pair in self.sheet.pairs}
+        trails = (i for i, node in enumerate(self.graph.nodes) for v in node.outputs if isinstance(v.type, Trail))
+        return not led.issuperset(trails)
+
+    @cached_property
     def least(self) -> Least:
         """The leanest way that can be found, every loop and sub-graph at its leanest."""
         entry = self._pool.lean()
@@ -149,7 +157,7 @@ class Ways:
         node = None if binding is None else self.graph.nodes[self._pool.core.names[binding]]
         leanest = self.sheet.base + self._pool.core.base + entry.peak
         proven = self._pool.proven and way.nbytes <= leanest and all(choice.pair for choice in self._choices)
-        return Least(way, node, proven)
+        return Least(way, node, proven and not self._whole)
 
     def ladder(self) -> tuple[Way, ...]:
         """Ways from the leanest to the plain one, by rising bytes and falling work."""
