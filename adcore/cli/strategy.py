@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from adcore.config import Config, Key, assignment, config, nested, quoted
+from adcore.errors import ConfigError
 
 if TYPE_CHECKING:
     from adcore.graph import Graph
@@ -41,6 +42,12 @@ def wrt_arguments(parser: argparse.ArgumentParser) -> None:
 def settings(args: argparse.Namespace) -> Config:
     """The settings in force for a command: those of --set, and over them those of --strategy and the like."""
     told: list[tuple[Key, Any]] = [assignment(text) for text in args.settings]
+    late = next((key for key, _ in told if key[0] == "plugins"), None)
+    if late is not None:
+        raise ConfigError(
+            "plugins are loaded before a command reads its settings", f"--set {'.'.join(map(quoted, late))}",
+            "use -p, ADCORE_PLUGINS, or [plugins] in a settings file (--config FILE)",
+        )  # fmt: skip
     options = {"name": args.strategy, "memory": args.memory, "disk": args.disk, "snapshots": args.snapshots}
     told += [(("strategy", key), value) for key, value in options.items() if value is not None]
 

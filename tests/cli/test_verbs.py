@@ -155,6 +155,7 @@ MISTAKES = [
     (["grad", "f.adg", "-i", "x1=1", "--wrt", "x9"], 2, "no argument is called 'x9'"),
     (["grad", "f.adg", "-i", "inputs.json", "--strategy", "revers"], 2, "--strategy\n  did you mean 'reverse'?"),
     (["grad", "f.adg", "-i", "inputs.json", "--memory", "many"], 2, 'memory is "many"\n  --memory\n  write bytes'),
+    (["grad", "f.adg", "-i", "inputs.json", "--set", "plugins.local=['x.py']"], 2, "plugins are loaded before"),
     (["grad", "f.adg", "-i", "inputs.json", "--set", "chnk=1"], 2, "there is no setting 'chnk'\n  --set strategy.chnk"),
     (["differentiate", "f.adg", "--kind", "gradient", "-o", "x"], 2, "invalid choice: 'gradient'"),
     (["show", "f.adg", "--format", "jso"], 2, "no format is called 'jso'\n  --format\n  did you mean 'json'?"),
